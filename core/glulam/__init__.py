@@ -1,0 +1,136 @@
+"""Reinforcement-learning policies assembled from plug-in layers.
+
+Configs, the registry and the resolver never import torch; the names that need it load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glulam._errors import GlulamError as GlulamError
+    from glulam.api import build as build
+    from glulam.bound import BoundLayer as BoundLayer
+    from glulam.checkpoint import load as load
+    from glulam.checkpoint import save as save
+    from glulam.config import LayerConfig as LayerConfig
+    from glulam.config import LossConfig as LossConfig
+    from glulam.config import ObsShaperConfig as ObsShaperConfig
+    from glulam.config import PolicyConfig as PolicyConfig
+    from glulam.config import layer as layer
+    from glulam.environment import ActionSpec as ActionSpec
+    from glulam.environment import EnvSpec as EnvSpec
+    from glulam.environment import Environment as Environment
+    from glulam.environment import Feature as Feature
+    from glulam.environment import TokenLayout as TokenLayout
+    from glulam.experience import ExperienceSpec as ExperienceSpec
+    from glulam.experience import TensorSpec as TensorSpec
+    from glulam.experience import merge_specs as merge_specs
+    from glulam.experience import spec_bytes as spec_bytes
+    from glulam.faults import Fault as Fault
+    from glulam.faults import PolicyError as PolicyError
+    from glulam.keys import from_env as from_env
+    from glulam.keys import reads as reads
+    from glulam.keys import reads_many as reads_many
+    from glulam.keys import writes as writes
+    from glulam.memory import MemoryLayer as MemoryLayer
+    from glulam.memory import State as State
+    from glulam.memory import mask_state as mask_state
+    from glulam.policy import Policy as Policy
+    from glulam.registry import Registry as Registry
+    from glulam.registry import registry as registry
+    from glulam.resolver import ResolvedPolicy as ResolvedPolicy
+    from glulam.resolver import resolve as resolve
+    from glulam.worlds import environment_spec as environment_spec
+    from glulam.worlds import make_environment as make_environment
+
+_HOMES = {
+    "ActionSpec": "glulam.environment",
+    "BoundLayer": "glulam.bound",
+    "EnvSpec": "glulam.environment",
+    "Environment": "glulam.environment",
+    "ExperienceSpec": "glulam.experience",
+    "Fault": "glulam.faults",
+    "Feature": "glulam.environment",
+    "GlulamError": "glulam._errors",
+    "LayerConfig": "glulam.config",
+    "LossConfig": "glulam.config",
+    "MemoryLayer": "glulam.memory",
+    "ObsShaperConfig": "glulam.config",
+    "Policy": "glulam.policy",
+    "PolicyConfig": "glulam.config",
+    "PolicyError": "glulam.faults",
+    "Registry": "glulam.registry",
+    "ResolvedPolicy": "glulam.resolver",
+    "State": "glulam.memory",
+    "TensorSpec": "glulam.experience",
+    "TokenLayout": "glulam.environment",
+    "build": "glulam.api",
+    "environment_spec": "glulam.worlds",
+    "from_env": "glulam.keys",
+    "layer": "glulam.config",
+    "load": "glulam.checkpoint",
+    "make_environment": "glulam.worlds",
+    "mask_state": "glulam.memory",
+    "merge_specs": "glulam.experience",
+    "reads": "glulam.keys",
+    "reads_many": "glulam.keys",
+    "registry": "glulam.registry",
+    "resolve": "glulam.resolver",
+    "save": "glulam.checkpoint",
+    "spec_bytes": "glulam.experience",
+    "writes": "glulam.keys",
+}
+
+__all__ = [
+    "ActionSpec",
+    "BoundLayer",
+    "EnvSpec",
+    "Environment",
+    "ExperienceSpec",
+    "Fault",
+    "Feature",
+    "GlulamError",
+    "LayerConfig",
+    "LossConfig",
+    "MemoryLayer",
+    "ObsShaperConfig",
+    "Policy",
+    "PolicyConfig",
+    "PolicyError",
+    "Registry",
+    "ResolvedPolicy",
+    "State",
+    "TensorSpec",
+    "TokenLayout",
+    "build",
+    "environment_spec",
+    "from_env",
+    "layer",
+    "load",
+    "make_environment",
+    "mask_state",
+    "merge_specs",
+    "reads",
+    "reads_many",
+    "registry",
+    "resolve",
+    "save",
+    "spec_bytes",
+    "writes",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute can be anything
+    """Import a public name's home when it is first asked for."""
+    if name not in _HOMES:
+        msg = f"module 'glulam' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,230 @@
+"""Checkpoints: one portable safetensors file that holds a policy whole, and no pickle.
+
+The header carries one JSON string: the resolved policy and its source, the environment, the name tables of the
+layers, a lock of distributions, and a SHA-256 over all of it and the tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from glulam._errors import GlulamError
+from glulam.config import PROTOCOL_VERSION
+from glulam.environment import EnvSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+    from glulam.policy import Policy
+    from glulam.registry import Registry
+
+__all__ = ["Checkpoint", "load", "read_checkpoint", "save"]
+
+HEADER = "glulam"
+FORMAT = 1
+_EXTRA = "_extra_state"
+
+
+@attrs.frozen
+class Checkpoint:
+    """What a checkpoint file holds; `header` is plain JSON."""
+
+    header: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @property
+    def env(self) -> EnvSpec:
+        """The environment that the policy was initialised to when it was saved."""
+        return EnvSpec.from_dict(self.header["environment"], where="checkpoint")
+
+
+def save(policy: Policy, path: str | Path) -> None:
+    """Write a policy to one file: whole or not at all.
+
+    Args:
+        policy: any policy; its memory is not saved.
+        path: the file, `.safetensors` by custom; an older one is replaced once the new one is complete.
+
+    Raises:
+        GlulamError: if the folder cannot be written, or a layer has no name that a file could use.
+    """
+    tensors, names = _split(policy)
+    header = {
+        "format": FORMAT,
+        "policy": policy.resolved.to_mapping(),
+        "source": _plain(policy.resolved.source),
+        "environment": policy.env.obs_meta(),
+        "names": names,
+        "dtype": str(policy.dtype).removeprefix("torch."),
+        "lock": _lock(policy),
+    }
+    header["sha256"] = _digest(header, tensors)
+    _write(Path(path), header, tensors)
+
+
+def load(
+    path: str | Path,
+    env: EnvSpec | str | None = None,
+    *,
+    device: str = "cpu",
+    allow_version_drift: bool = False,
+    registry: Registry | None = None,
+) -> Policy:
+    """Rebuild the policy of a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        env: the world it is to act in; the one it was saved in when None.
+        device: where it runs.
+        allow_version_drift: accept plug-ins of another version than the checkpoint's lock names.
+        registry: what is installed; read afresh when None.
+
+    Raises:
+        GlulamError: if the file is cut, altered or no checkpoint; if plug-ins are missing or of another version;
+            or if the policy cannot follow the environment. Never an untrained policy.
+    """
+    import torch
+
+    from glulam.api import build
+    from glulam.registry import Registry
+
+    checkpoint = read_checkpoint(path)
+    registry = registry or Registry()
+    if not allow_version_drift:
+        _check_lock(path, checkpoint.header["lock"], registry)
+    world = checkpoint.env if env is None else env
+    dtype = getattr(torch, checkpoint.header["dtype"])
+    policy = build(checkpoint.header["policy"], world, device=device, dtype=dtype, registry=registry)
+    target = policy.env
+    state: dict[str, Any] = dict(checkpoint.tensors) | checkpoint.header["names"]
+    expected = policy.state_dict()
+    problems = [
+        f"{name}: {list(expected[name].shape)} here, {list(tensor.shape)} in the file"
+        for name, tensor in checkpoint.tensors.items()
+        if name in expected and expected[name].shape != tensor.shape
+    ]
+    problems += [f"{name} is not in the file" for name in expected if name not in state]
+    problems += [f"{name} is not in the policy" for name in state if name not in expected]
+    if problems:
+        msg = f"{path} does not fit the policy in environment {target.name!r}: " + "; ".join(problems[:5])
+        raise GlulamError(msg)
+    policy.load_state_dict(state)
+    policy.initialize_to_environment(target, device)  # the name tables just loaded decide the mapping
+    return policy
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint and verify its checksum, without building anything.
+
+    Raises:
+        GlulamError: if the file is missing, cut, altered, or no glulam checkpoint.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        msg = f"there is no checkpoint {path}"
+        raise GlulamError(msg)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            text = (file.metadata() or {}).get(HEADER)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+    except (SafetensorError, OSError, ValueError) as error:
+        msg = f"{path} is cut off or no checkpoint: {error}"
+        raise GlulamError(msg) from error
+    header = _parse(path, text)
+    if header.get("sha256") != _digest({k: v for k, v in header.items() if k != "sha256"}, tensors):
+        msg = f"{path} was altered since it was saved: its checksum does not match"
+        raise GlulamError(msg)
+    return Checkpoint(header, tensors)
+
+
+def _parse(path: Path, text: str | None) -> dict[str, Any]:
+    try:
+        header = json.loads(text or "")
+    except json.JSONDecodeError as error:
+        msg = f"{path} is no glulam checkpoint: its header holds no {HEADER!r} entry"
+        raise GlulamError(msg) from error
+    if header.get("format") != FORMAT:
+        msg = f"{path} has checkpoint format {header.get('format')}; this glulam reads format {FORMAT}"
+        raise GlulamError(msg)
+    return dict(header)
+
+
+def _split(policy: Policy) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and name tables: extra states are plain JSON values, everything else is a tensor."""
+    state = policy.state_dict()
+    names = {key: value for key, value in state.items() if key.endswith(_EXTRA)}
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items() if key not in names}
+    return tensors, names
+
+
+def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    import torch
+
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Write to a temporary file beside the target, sync it, and rename it into place."""
+    from safetensors.torch import save as serialize
+
+    blob = serialize(dict(tensors), metadata={HEADER: json.dumps(header, sort_keys=True)})
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        msg = f"cannot write {path}: {error.strerror}"
+        raise GlulamError(msg) from error
+
+
+def _lock(policy: Policy) -> dict[str, Any]:
+    from glulam._discovery import find_distributions
+
+    installed = {item.name: item.version for item in find_distributions()}
+    used = {layer.distribution for layer in policy.resolved.all_layers if layer.distribution}
+    kind = policy.resolved.custom_kind
+    used |= {kind.partition(":")[0]} if kind else set()
+    return {"protocol": PROTOCOL_VERSION, "distributions": {name: installed.get(name) for name in sorted(used)}}
+
+
+def _check_lock(path: str | Path, lock: Mapping[str, Any], registry: Registry) -> None:
+    installed = {item.name: item.version for item in registry.distributions}
+    drift = list(_drift(lock["distributions"], installed))
+    if drift:
+        msg = f"{path} was saved with {'; '.join(drift)} (allow_version_drift loads it all the same)"
+        raise GlulamError(msg)
+
+
+def _drift(wanted: Mapping[str, str], installed: Mapping[str, str]) -> Iterator[str]:
+    for name, version in wanted.items():
+        if name not in installed:
+            yield f"{name} {version}, which is not installed"
+        elif installed[name] != version:
+            yield f"{name} {version}, here is {installed[name]}"
+
+
+def _plain(source: object) -> Any:  # noqa: ANN401 - JSON
+    """Return the source as it stood, or None for one that was no mapping."""
+    return source if isinstance(source, dict) else None

@@ -1,0 +1,71 @@
+"""The entry point: commands by name, own and plug-ins', and errors without tracebacks."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from glulam._errors import GlulamError
+from glulam.registry import PluginError, Registry
+
+__all__ = ["main"]
+
+_OWN = {
+    "check": "glulam.cli._check:check",
+    "inspect": "glulam.cli._inspect:inspect",
+    "list": "glulam.cli._list:list_all",
+}
+
+
+class _Commands(click.Group):
+    """Own commands and those that plug-ins register under `glulam.commands`; listing them imports no plug-in."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted({*_OWN, *Registry().commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _OWN:
+            return _import(_OWN[cmd_name])
+        try:
+            command = Registry().commands.find(cmd_name).load()
+        except PluginError as error:
+            ctx.fail(f"{error.message}\n  try: {error.remedy}")
+        if not isinstance(command, click.Command):
+            ctx.fail(f"command {cmd_name!r} is {command!r}, no click command; tell its authors")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            if name in _OWN:
+                rows.append((name, _import(_OWN[name]).get_short_help_str()))
+            else:
+                owners = ", ".join(entry.distribution for entry in Registry().commands.claims(name))
+                rows.append((name, f"(from {owners})"))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.command(cls=_Commands)
+@click.version_option(package_name="glulam")
+def cli() -> None:
+    """Reinforcement-learning policies assembled from plug-in layers."""
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with its message on stderr and exit code 1."""
+    try:
+        cli(prog_name="glulam")
+    except GlulamError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _import(target: str) -> click.Command:
+    import importlib
+
+    module, _, name = target.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command

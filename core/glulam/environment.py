@@ -1,0 +1,256 @@
+"""What a policy knows of a world: `EnvSpec` (torch-free), and the calls a world answers: `Environment`.
+
+Legend: `B` = environments x agents, one row an agent.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import attrs
+import cattrs
+
+from glulam._errors import GlulamError
+
+if TYPE_CHECKING:
+    from tensordict import TensorDict
+    from torch import Tensor
+
+__all__ = ["ActionSpec", "EnvSpec", "Environment", "Feature", "TokenLayout"]
+
+PACKED_VIEW_LIMIT = 16  # a packed location byte holds a row and a column of 4 bits each
+
+
+@attrs.frozen(kw_only=True)
+class Feature:
+    """One observation feature: its name, the id its tokens carry, and the scale of its values.
+
+    `values` says what a token's value means: a `number` (divided by `normalization`), or the index of a
+    `tag` or of an `action` (a name, never a quantity).
+    """
+
+    name: str
+    id: int
+    normalization: float = 1.0
+    values: Literal["number", "tag", "action"] = "number"
+
+
+@attrs.frozen(kw_only=True)
+class TokenLayout:
+    """How an observation row is laid out: `[count, columns]` uint8 = (location, feature id, value).
+
+    A location packs the row in the high and the column in the low four bits. `padding` marks an empty
+    token (whatever its other bytes hold) and `global_location` one that belongs to no place.
+    """
+
+    count: int
+    columns: int = 3
+    padding: int = 0xFF
+    global_location: int = 0xFE
+
+
+@attrs.frozen(kw_only=True)
+class ActionSpec:
+    """The discrete actions of a world, in the order of their ids."""
+
+    names: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class EnvSpec:
+    """A world as a policy sees it: tokens, view, names of features, tags and actions, agents, autoreset.
+
+    Raises:
+        GlulamError: if the spec contradicts itself (a view that a location byte cannot hold, an id or name
+            used twice, no actions), naming the offending entry.
+    """
+
+    name: str
+    tokens: TokenLayout
+    view_height: int
+    view_width: int
+    features: tuple[Feature, ...]
+    tags: tuple[str, ...] = ()
+    actions: ActionSpec
+    num_agents: int = 1
+    optional_inputs: tuple[str, ...] = ()
+    """Keys the world offers beyond the five that every world has, e.g. `action_mask`."""
+    autoreset: Literal["same_step", "next_step", "disabled"] = "same_step"
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 < max(self.view_height, self.view_width) <= PACKED_VIEW_LIMIT:
+            msg = (
+                f"environment {self.name!r}: a view of {self.view_height} x {self.view_width} does not fit the "
+                f"packed location byte (at most {PACKED_VIEW_LIMIT} x {PACKED_VIEW_LIMIT})"
+            )
+            raise GlulamError(msg)
+        if not self.actions.names:
+            msg = f"environment {self.name!r} offers no actions"
+            raise GlulamError(msg)
+        for what, values in (
+            ("feature id", [feature.id for feature in self.features]),
+            ("feature name", [feature.name for feature in self.features]),
+            ("tag", self.tags),
+            ("action", self.actions.names),
+        ):
+            seen: set[object] = set()
+            for value in values:
+                if value in seen:
+                    msg = f"environment {self.name!r}: {what} {value!r} appears twice"
+                    raise GlulamError(msg)
+                seen.add(value)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens in a full observation row."""
+        return self.tokens.count
+
+    @property
+    def token_columns(self) -> int:
+        """Bytes of one token."""
+        return self.tokens.columns
+
+    @property
+    def num_features(self) -> int:
+        """Observation features."""
+        return len(self.features)
+
+    @property
+    def num_tags(self) -> int:
+        """Tags that objects can carry."""
+        return len(self.tags)
+
+    @property
+    def num_actions(self) -> int:
+        """Actions an agent can choose from."""
+        return len(self.actions.names)
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Every name a token can mean: numeric features by id, then `tag:NAME` and `action:NAME` entries."""
+        ordered = sorted(self.features, key=lambda feature: feature.id)
+        names = [feature.name for feature in ordered if feature.values == "number"]
+        for feature in ordered:
+            values = {"tag": self.tags, "action": self.actions.names, "number": ()}[feature.values]
+            names += [f"{feature.name}:{value}" for value in values]
+        return tuple(names)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of names in `vocabulary`."""
+        return len(self.vocabulary)
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, str]]:
+        """Keys that the world writes, each with its dims (without the batch) and dtype."""
+        return INPUTS | {key: OPTIONAL_INPUTS[key] for key in self.optional_inputs}
+
+    def dim(self, name: str) -> int:
+        """Return the size that the dim `env.NAME` stands for.
+
+        Raises:
+            GlulamError: if there is no such size.
+        """
+        value = getattr(self, name, None) if name in ENV_DIMS else None
+        if not isinstance(value, int):
+            msg = f"unknown environment dim 'env.{name}'; there are: {', '.join(f'env.{d}' for d in ENV_DIMS)}"
+            raise GlulamError(msg)
+        return value
+
+    def obs_meta(self) -> dict[str, Any]:
+        """Return the spec as a plain dict, what an observation shaper's `instantiate(obs_meta)` takes."""
+        return dict(_CONVERTER.unstructure(self))
+
+    def to_json(self) -> str:
+        """Return the spec as one line of JSON with sorted keys."""
+        return json.dumps(self.obs_meta(), sort_keys=True)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], *, where: str = "environment spec") -> Self:
+        """Build a spec from what `obs_meta` returned or a YAML file holds.
+
+        Raises:
+            GlulamError: if a field is missing, unknown or of the wrong type; `where` opens the message.
+        """
+        try:
+            return _CONVERTER.structure(data, cls)
+        except cattrs.BaseValidationError as error:
+            msg = f"{where}: " + "; ".join(cattrs.transform_error(error))
+            raise GlulamError(msg) from error
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Read a spec from a YAML file, with no environment installed.
+
+        Raises:
+            GlulamError: if the file cannot be read or does not hold a spec.
+        """
+        import yaml
+
+        path = Path(path)
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            msg = f"cannot read the environment spec {path}: {error}"
+            raise GlulamError(msg) from error
+        if not isinstance(data, dict):
+            msg = f"{path} holds no environment spec but {type(data).__name__}"
+            raise GlulamError(msg)
+        return cls.from_dict(data, where=str(path))
+
+
+_CONVERTER = cattrs.Converter(forbid_extra_keys=True)
+
+ENV_DIMS = (
+    "num_tokens",
+    "token_columns",
+    "view_height",
+    "view_width",
+    "num_features",
+    "num_tags",
+    "num_actions",
+    "vocabulary_size",
+    "num_agents",
+)
+
+INPUTS = {
+    "env_obs": ("env.num_tokens env.token_columns", "uint8"),
+    "env_id": ("", "int64"),
+    "rewards": ("", "float32"),
+    "dones": ("", "bool"),
+    "truncateds": ("", "bool"),
+}
+
+OPTIONAL_INPUTS = {
+    "action_mask": ("env.num_actions", "bool"),
+    "last_actions": ("", "int64"),
+    "last_rewards": ("", "float32"),
+    "agent_id": ("", "int64"),
+    "team_id": ("", "int64"),
+}
+
+
+class Environment(Protocol):
+    """A vectorised world: `B` = environments x agents rows, always the same rows in the same order.
+
+    `reset` and `step` return a TensorDict `[B]` with the five input keys (and the optional ones that the spec
+    names) and, under `final_obs`, the last observation of the rows whose episode has just ended (other rows of
+    it are unspecified). `dones[b]` and `truncateds[b]` mean that row b's episode ended *before* the
+    observation in the same TensorDict; `rewards[b]` is what the last action earned.
+    """
+
+    spec: EnvSpec
+
+    def reset(self) -> TensorDict:
+        """Start new episodes in all rows and return their first observations."""
+        ...
+
+    def step(self, actions: Tensor) -> TensorDict:
+        """Apply `actions` (`[B]`, int64) and return what follows."""
+        ...
+
+    def close(self) -> None:
+        """Free what the world holds."""
+        ...

@@ -1,0 +1,69 @@
+"""What the experience buffer must store: `TensorSpec`, and merging the specs of several owners."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import attrs
+
+from glulam._errors import GlulamError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["ExperienceSpec", "TensorSpec", "merge_specs", "spec_bytes"]
+
+Key: TypeAlias = "str | tuple[str, ...]"
+
+_ITEM_BYTES = {"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "float16": 2, "bfloat16": 2, "int32": 4}
+_ITEM_BYTES |= {"float32": 4, "int64": 8, "float64": 8}
+
+
+@attrs.frozen
+class TensorSpec:
+    """One stored tensor: the shape of a row, its dtype's name, and whether a row is a step or a segment."""
+
+    shape: tuple[int, ...] = attrs.field(converter=tuple)
+    dtype: str = "float32"
+    per: Literal["step", "segment"] = "step"
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return prod(self.shape) * _ITEM_BYTES[self.dtype]
+
+
+ExperienceSpec: TypeAlias = "dict[Key, TensorSpec]"
+
+
+def merge_specs(owned: Iterable[tuple[str, Mapping[Key, TensorSpec]]]) -> ExperienceSpec:
+    """Merge `(owner, spec)` pairs; two owners may share a key only if they agree on it.
+
+    Raises:
+        GlulamError: naming the key, both owners and what each wants.
+    """
+    merged: ExperienceSpec = {}
+    owners: dict[Key, str] = {}
+    for owner, spec in owned:
+        for key, tensor in spec.items():
+            if key in merged and merged[key] != tensor:
+                msg = (
+                    f"GL502: {owner} wants {key!r} stored as {_describe(tensor)}, "
+                    f"{owners[key]} as {_describe(merged[key])}; rename the key of one of them"
+                )
+                raise GlulamError(msg)
+            merged.setdefault(key, tensor)
+            owners.setdefault(key, owner)
+    return merged
+
+
+def spec_bytes(spec: Mapping[Key, TensorSpec], *, segments: int, horizon: int) -> int:
+    """Return the bytes of a buffer of `segments` x `horizon` steps."""
+    return sum(
+        tensor.row_bytes * segments * (horizon if tensor.per == "step" else 1) for tensor in spec.values()
+    )
+
+
+def _describe(tensor: TensorSpec) -> str:
+    return f"{tensor.dtype}{list(tensor.shape)} per {tensor.per}"

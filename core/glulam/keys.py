@@ -1,0 +1,95 @@
+"""Keys as config fields: `reads`, `writes`, `reads_many`, and the shapes they declare.
+
+A shape is a string of dims without the batch: `"N feature_dim"`. A dim is an integer, the name of a field or
+property of the config, a free name that the keys of one layer may share, or `env.NAME`. A shape may start with
+`...` (any dims), and a shape that is the name of a property returning a string stands for that string.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+
+__all__ = ["KeySpec", "from_env", "reads", "reads_many", "writes"]
+
+Phase = Literal["both", "act", "score"]
+
+KEY = "glulam.key"
+FROM_ENV = "glulam.from_env"
+
+
+@attrs.frozen(kw_only=True)
+class KeySpec:
+    """What a config field declares about the key it names."""
+
+    direction: Literal["read", "write"]
+    dtype: str
+    shape: str
+    optional: bool = False
+    many: bool = False
+    batched: bool = True
+    phase: Phase = "both"
+
+
+def reads(
+    default: str | None = attrs.NOTHING,  # type: ignore[assignment]
+    *,
+    dtype: str = "float",
+    shape: str = "...",
+    optional: bool = False,
+    batched: bool = True,
+) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
+    """Declare a field that names a key the layer reads.
+
+    Args:
+        default: the key when the policy does not say another.
+        dtype: `float` (the policy's own), `any`, or a dtype's name such as `uint8`.
+        shape: dims of one row.
+        optional: the policy may set the field to null; the module then gets `None`.
+        batched: False for a tensor that all rows share, such as a table of action embeddings.
+    """
+    spec = KeySpec(direction="read", dtype=dtype, shape=shape, optional=optional, batched=batched)
+    return attrs.field(default=default, metadata={KEY: spec})
+
+
+def reads_many(default: tuple[str, ...] = (), *, dtype: str = "float", shape: str = "...") -> Any:  # noqa: ANN401
+    """Declare a field that names a list of keys; the module gets one tensor a key, in order."""
+    spec = KeySpec(direction="read", dtype=dtype, shape=shape, many=True)
+    return attrs.field(default=default, converter=tuple, metadata={KEY: spec})
+
+
+def writes(
+    default: str = attrs.NOTHING,  # type: ignore[assignment]
+    *,
+    dtype: str = "float",
+    shape: str = "...",
+    batched: bool = True,
+    phase: Phase = "both",
+) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
+    """Declare a field that names a key the layer writes.
+
+    Args:
+        default: the key when the policy does not say another.
+        dtype: `float` (the policy's own) or a dtype's name such as `int64`.
+        shape: dims of one row.
+        batched: False for a tensor that all rows share.
+        phase: of an action head, which of its two calls returns the key: `act`, `score` or both.
+    """
+    spec = KeySpec(direction="write", dtype=dtype, shape=shape, batched=batched, phase=phase)
+    return attrs.field(default=default, metadata={KEY: spec})
+
+
+def from_env(dim: str) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
+    """Declare an `int | None` field that takes the environment's `dim` when a policy is first resolved with one.
+
+    From then on it is part of the policy: a checkpoint keeps it, whatever world it moves to.
+    """
+    return attrs.field(default=None, metadata={FROM_ENV: dim})
+
+
+def declared_keys(cls: type) -> dict[str, KeySpec]:
+    """Return the key declarations of a config class, by field name, in field order."""
+    if not attrs.has(cls):
+        return {}
+    return {field.name: field.metadata[KEY] for field in attrs.fields(cls) if KEY in field.metadata}

@@ -1,0 +1,162 @@
+"""Memory: a base class for layers whose state outlives a step, and the slots that hold it in rollout.
+
+Legend: `B` rows, `T` steps, `D` width. A state is a dict of tensors `[B, ...]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from glulam._errors import GlulamError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from glulam.experience import TensorSpec
+
+__all__ = ["MemoryLayer", "Rows", "State", "mask_state"]
+
+State = dict[str, Tensor]
+
+
+def mask_state(state: State, reset: Tensor) -> State:
+    """Return the state with the rows where `reset` (`[B]`, bool) holds set to zero."""
+    return {
+        name: value.masked_fill(reset.view(-1, *[1] * (value.dim() - 1)), 0) for name, value in state.items()
+    }
+
+
+class Rows:
+    """The slots of one batch, checked once: a slice where ids are consecutive, an index elsewhere.
+
+    Raises:
+        GlulamError: if an id repeats or is negative.
+    """
+
+    def __init__(self, env_id: Tensor) -> None:
+        ids = env_id.detach().long()
+        count = ids.numel()
+        first, last = (int(ids.min()), int(ids.max())) if count else (0, -1)
+        consecutive = last - first + 1 == count and bool((ids == torch.arange(first, last + 1, device=ids.device)).all())
+        if first < 0:
+            msg = f"env_id holds {first}; ids count from 0"
+            raise GlulamError(msg)
+        if not consecutive and ids.unique().numel() != count:
+            repeated = int(torch.bincount(ids).argmax())
+            msg = f"env_id {repeated} appears more than once in one batch; each row needs an id of its own"
+            raise GlulamError(msg)
+        self.size = last + 1
+        self.index: slice | Tensor = slice(first, last + 1) if consecutive else ids
+        self.source, self.version = env_id, env_id._version
+
+    def still(self, env_id: Tensor) -> bool:
+        """Whether these are the rows of `env_id`: the same tensor, unwritten since."""
+        return env_id is self.source and env_id._version == self.version
+
+
+class Slots(nn.Module):
+    """The state of every row ever seen, in buffers `[slots, ...]` that no checkpoint holds."""
+
+    def __init__(self, spec: Mapping[str, TensorSpec]) -> None:
+        super().__init__()
+        self.count = 0
+        for name, tensor in spec.items():
+            dtype = None if tensor.dtype == "float" else getattr(torch, tensor.dtype)
+            self.register_buffer(name, torch.zeros(0, *tensor.shape, dtype=dtype), persistent=False)
+
+    def reserve(self, count: int) -> None:
+        """Make room for ids below `count`; what is there stays."""
+        if count <= self.count:
+            return
+        for name, buffer in self._buffers.items():
+            if buffer is not None:
+                grown = buffer.new_zeros(count, *buffer.shape[1:])
+                grown[: self.count] = buffer
+                self._buffers[name] = grown
+        self.count = count
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for buffer in self._buffers.values():
+            if buffer is not None:
+                buffer.zero_()
+
+    def read(self, rows: Rows, reset: Tensor | None = None) -> State:
+        """Return the state of some rows, zero where `reset` (`[B]`, bool) holds."""
+        self.reserve(rows.size)
+        index = rows.index
+        state = {name: buffer[index] for name, buffer in self._buffers.items() if buffer is not None}
+        return state if reset is None else mask_state(state, reset)
+
+    def write(self, rows: Rows, state: State) -> None:
+        """Store the state of some rows, detached."""
+        index = rows.index
+        for name, value in state.items():
+            buffer = self._buffers[name]
+            if buffer is None or value.shape[1:] != buffer.shape[1:]:
+                msg = f"state {name!r} has shape {list(value.shape[1:])}, state_spec says otherwise"
+                raise GlulamError(msg)
+            buffer[index] = value.detach().to(buffer.dtype)
+
+
+class MemoryLayer(nn.Module):
+    """The base of memory layers: write `state_spec` and `step`, and `sequence` for speed.
+
+    A state is zero at the start of an episode. The policy calls `step` in rollout, with the state of the rows
+    read from `slots`, and `sequence` in training, with the state that the segment began with.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slots: Slots | None = None
+
+    @property
+    def slots(self) -> Slots:
+        """The rollout state, made on first use on the device and in the dtype of the parameters."""
+        if self._slots is None:
+            slots = Slots(self.state_spec())
+            like = next(self.parameters(), None)
+            self._slots = slots if like is None else slots.to(like.device, like.dtype)
+        return self._slots
+
+    def state_spec(self) -> dict[str, TensorSpec]:
+        """Return each tensor of the state of one row; `dtype="float"` is the policy's own."""
+        msg = f"{type(self).__name__} has no state_spec(); return {{name: TensorSpec(shape, dtype)}} from it"
+        raise TypeError(msg)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the output (`[B, ...]`) of one step and the state after it."""
+        del x, state
+        msg = f"{type(self).__name__} has no step(x, state)"
+        raise TypeError(msg)
+
+    def sequence(self, x: Tensor, reset: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the outputs (`[B, T, ...]`) of T steps and the state after them.
+
+        Args:
+            x: inputs, `[B, T, D]`.
+            reset: `[B, T]`, bool: the state is zero *before* step t where `reset[:, t]` holds.
+            state: before the first step, its reset not yet applied.
+        """
+        outputs: list[Tensor] = []
+        for t in range(x.shape[1]):
+            y, state = self.step(x[:, t], mask_state(state, reset[:, t]))
+            outputs.append(y)
+        return torch.stack(outputs, dim=1), state
+
+    def initial_state(self, rows: int) -> State:
+        """Return the zero state of `rows` rows."""
+        buffers = self.slots.named_buffers()
+        return {name: buffer.new_zeros(rows, *buffer.shape[1:]) for name, buffer in buffers}
+
+    def forward(self, x: Tensor, reset: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run `sequence`."""
+        return self.sequence(x, reset, state)
+
+    def reset_memory(self) -> None:
+        """Forget the state of every row."""
+        if self._slots is not None:
+            self._slots.clear()

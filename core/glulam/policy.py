@@ -1,0 +1,292 @@
+"""The outside of every policy: act, evaluate, memory, environment, experience; whatever is inside.
+
+Legend: `B` rows, `T` steps. Inside, every tensor has one flat batch dim, `B` or `B*T`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor, nn
+
+from glulam._errors import GlulamError
+from glulam.experience import ExperienceSpec, Key, TensorSpec, merge_specs
+from glulam.memory import MemoryLayer, Rows, mask_state
+from glulam.specs import loss_specs, policy_specs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from glulam.bound import BoundLayer
+    from glulam.environment import EnvSpec
+    from glulam.memory import State
+    from glulam.resolver import ResolvedPolicy
+
+__all__ = ["Policy", "Recurrence"]
+
+
+class Recurrence:
+    """Memory during one call: the states before it and after it, by layer; called with a layer and its input."""
+
+    def __init__(self, states: Mapping[str, State], reset: Tensor, time: int | None) -> None:
+        self.states, self.reset, self.time = states, reset, time
+        self.after: dict[str, State] = {}
+
+    def __call__(self, name: str, layer: MemoryLayer, x: Tensor) -> Tensor:
+        """Return the output of a memory layer for a flat batch (`[B, ...]`, or `[B*T, ...]` in a sequence)."""
+        state = self.states[name]
+        if self.time is None:
+            y, self.after[name] = layer.step(x, mask_state(state, self.reset))
+            return y
+        y, self.after[name] = layer.sequence(x.unflatten(0, (-1, self.time)), self.reset, state)  # (B, T, D)
+        return y.flatten(0, 1)
+
+
+class Policy(nn.Module):
+    """A policy: `policy(td)` acts in a world, `policy.evaluate(td, state)` scores what was done.
+
+    A subclass sets `action_head` and `layers`, lists `in_keys`, `out_keys` and writes `compute`; memory, time,
+    slots, initialisation and experience are taken care of here. Memory layers (`glulam.MemoryLayer`) may sit
+    anywhere inside; `compute` runs them through the `recur` that it is given.
+    """
+
+    action_head: BoundLayer
+
+    def __init__(self, resolved: ResolvedPolicy, env: EnvSpec) -> None:
+        super().__init__()
+        self.resolved = resolved
+        self.env = env
+        self.in_keys: list[str] = ["env_obs"]
+        self.out_keys: list[str] = []
+        self._rows: Rows | None = None
+        self._keep: tuple[str, ...] = ()
+
+    @abstractmethod
+    def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
+        """Return tensors by key, the inputs of the action head and the values among them.
+
+        Args:
+            inputs: the `in_keys`, each with one flat batch dim.
+            recur: `recur(name, memory_layer, x)` runs a memory layer, in rollout as in training.
+        """
+
+    @property
+    def layers(self) -> Mapping[str, BoundLayer]:
+        """Bound layers by name, in order of execution; empty for a policy that has none."""
+        return {}
+
+    def memory_layers(self) -> dict[str, MemoryLayer]:
+        """Return the layers that keep a state, by the name under which experience stores it."""
+        return {
+            name.replace(".", "_"): module for name, module in self.named_modules() if isinstance(module, MemoryLayer)
+        }
+
+    # --- acting and scoring
+
+    def forward(self, td: TensorDictBase) -> TensorDictBase:
+        """Act: read the input keys of a TensorDict `[B]`, write actions, their log-probs and the kept keys.
+
+        Raises:
+            GlulamError: if an input is missing, or `env_id` repeats an id.
+        """
+        inputs = self._inputs(td, td.batch_size)
+        memories = self.memory_layers()
+        if not memories:
+            outputs = self.compute(inputs, Recurrence({}, torch.empty(0), None))
+        else:
+            rows = self._rows_of(_get(td, "env_id"))
+            states = {name: layer.slots.read(rows) for name, layer in memories.items()}
+            recur = Recurrence(states, self._reset(td), None)
+            outputs = self.compute(inputs, recur)
+            for name, state in recur.after.items():
+                memories[name].slots.write(rows, state)
+        outputs |= self._act(outputs)
+        for key in self._kept(outputs, self.action_head.act_keys):
+            td.set(key, self._spread(key, outputs[key], td.batch_size))
+        return td
+
+    def evaluate(self, td: TensorDictBase, state: TensorDictBase | None = None) -> TensorDict:
+        """Score the actions of a TensorDict `[B, T]` (or `[B]`, one step) and return a new one.
+
+        Args:
+            td: inputs and `actions`; without actions the result holds values and logits alone. Never written.
+            state: what `memory_state` returned before the first step (its resets are applied here); zeros if
+                None. Rollout memory is neither read nor written.
+
+        Raises:
+            GlulamError: if an input is missing, or the state has another shape than the memory.
+        """
+        batch = td.batch_size
+        inputs = self._inputs(td, batch)
+        memories = self.memory_layers()
+        recur = Recurrence({}, torch.empty(0), None)
+        if memories:
+            reset = self._reset(td)
+            time = batch[1] if len(batch) > 1 else None
+            states = {name: _state_of(name, layer, state, batch[0]) for name, layer in memories.items()}
+            recur = Recurrence(states, reset, time)
+        outputs = self.compute(inputs, recur)
+        head = self.action_head
+        scored: list[str] = []
+        if all(key in td.keys() for key in head.acted_keys):  # noqa: SIM118 - a TensorDict is no dict
+            actions = [td.get(key).flatten(0, len(batch) - 1) for key in head.acted_keys]
+            outputs |= self._score(outputs, actions)
+            scored = head.score_keys
+        kept = self._kept(outputs, [*scored, *self._loss_keys()])
+        return TensorDict({key: self._spread(key, outputs[key], batch) for key in kept}, batch_size=batch)
+
+    def _act(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        head = self.action_head
+        inputs = [None if key is None else outputs[key] for key in head.arguments]
+        return dict(zip(head.act_keys, head.module.act(*inputs), strict=True))  # type: ignore[operator]
+
+    def _score(self, outputs: dict[str, Tensor], actions: list[Tensor]) -> dict[str, Tensor]:
+        head = self.action_head
+        inputs = [None if key is None else outputs[key] for key in head.arguments]
+        return dict(zip(head.score_keys, head.module.score(*inputs, *actions), strict=True))  # type: ignore[operator]
+
+    def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
+        flat = len(batch) > 1
+        inputs = {key: _get(td, key) for key in self.in_keys}
+        return {key: value.flatten(0, len(batch) - 1) for key, value in inputs.items()} if flat else inputs
+
+    def _reset(self, td: TensorDictBase) -> Tensor:
+        return _get(td, "dones") | _get(td, "truncateds")
+
+    def _kept(self, outputs: dict[str, Tensor], keys: Iterable[str]) -> list[str]:
+        wanted = dict.fromkeys([*keys, *self.out_keys, *self._keep])
+        return [key for key in wanted if key in outputs]
+
+    def _spread(self, key: str, value: Tensor, batch: torch.Size) -> Tensor:
+        """Return a flat tensor with the batch dims of the caller; one that all rows share is repeated."""
+        info = self.resolved.keys.get(key)
+        if info is not None and not info.batched:
+            return value.expand(*batch, *value.shape)
+        return value if len(batch) == 1 else value.unflatten(0, batch)
+
+    # --- what comes out
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """Intermediate keys that come out too, beside `out_keys`; set to keys or to `"all"`."""
+        return self._keep
+
+    @keep.setter
+    def keep(self, keys: str | Iterable[str]) -> None:
+        known = self.writable_keys()
+        wanted = known if keys == "all" else (keys,) if isinstance(keys, str) else tuple(keys)
+        unknown = [key for key in wanted if key not in known]
+        if unknown:
+            msg = f"keep: {unknown[0]!r} is no key of policy {self.resolved.name!r}; there are: {', '.join(known)}"
+            raise GlulamError(msg)
+        self._keep = tuple(wanted)
+
+    def writable_keys(self) -> tuple[str, ...]:
+        """Return every key that the policy can give out."""
+        return tuple(self.out_keys)
+
+    def _loss_keys(self) -> list[str]:
+        return [key for loss in self.resolved.losses for key in loss.in_keys]
+
+    # --- memory
+
+    def memory_state(self, env_id: Tensor) -> TensorDict:
+        """Return the state (`[B]`, keys `(layer, tensor)`) before the next step of some rows, resets not applied."""
+        rows = self._rows_of(env_id)
+        states = {
+            name: {key: value.clone() for key, value in layer.slots.read(rows).items()}
+            for name, layer in self.memory_layers().items()
+        }
+        return TensorDict(states, batch_size=[env_id.shape[0]])  # type: ignore[arg-type]
+
+    def reserve(self, count: int) -> None:
+        """Make room for the memory of rows with ids below `count`, once and for all."""
+        for layer in self.memory_layers().values():
+            layer.slots.reserve(count)
+
+    def reset_memory(self) -> None:
+        """Forget the rollout memory of every row."""
+        self.each("reset_memory")
+
+    def _rows_of(self, env_id: Tensor) -> Rows:
+        if self._rows is None or not self._rows.still(env_id):
+            self._rows = Rows(env_id)
+        return self._rows
+
+    # --- environment, layers, experience
+
+    def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
+        """Move to `device` and let every layer that wants to adapt to `env` do so; memory is forgotten."""
+        self.env = env
+        self.to(device)
+        self.each("initialize_to_environment", env, torch.device(device))
+        self.reset_memory()
+
+    def each(self, method: str, *args: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the layers' method takes
+        """Call a method on every layer that has it and return the results by layer."""
+        return {name: call(*args) for name, call in _with_method(self, method, "")}
+
+    def experience_spec(self) -> ExperienceSpec:
+        """Return what the experience buffer must store for this policy and its losses.
+
+        Raises:
+            GlulamError: GL502 if two owners want one key stored differently, or GL501 if a loss wants a key
+                stored that nothing writes.
+        """
+        return merge_specs([*policy_specs(self), *self._layer_specs(), *loss_specs(self)])
+
+    def _layer_specs(self) -> Iterator[tuple[str, Mapping[Key, TensorSpec]]]:
+        for name, layer in self.layers.items():
+            for source in (layer.config, layer.module):
+                spec = getattr(source, "experience_spec", None)
+                if spec is not None:
+                    yield f"layer {name!r}", spec()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the parameters, `float` in the shapes of layers."""
+        return next(self.parameters()).dtype
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only speeds up the process it was made in."""
+        return self.__dict__ | {"_rows": None}
+
+
+def _get(td: TensorDictBase, key: str) -> Tensor:
+    value = td.get(key, None)
+    if value is None:
+        msg = f"the TensorDict lacks {key!r}, which the policy reads; it holds: {', '.join(map(str, td.keys()))}"
+        raise GlulamError(msg)
+    return value  # type: ignore[no-any-return]
+
+
+def _state_of(name: str, layer: MemoryLayer, state: TensorDictBase | None, rows: int) -> State:
+    zero = layer.initial_state(rows)
+    if state is None:
+        return zero
+    given = {key: state.get((name, key), None) for key in zero}
+    for key, value in given.items():
+        if value is None or value.shape != zero[key].shape:
+            found = "is missing" if value is None else f"has shape {list(value.shape)}"
+            msg = f"the state of layer {name!r}: {key!r} {found}, expected {list(zero[key].shape)}"
+            raise GlulamError(msg)
+    return given
+
+
+def _with_method(module: nn.Module, method: str, path: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the outermost modules below `module` that have a method, and the bound method."""
+    for name, child in module.named_children():
+        where = f"{path}.{name}" if path else name
+        call = getattr(child, method, None)
+        if callable(call):
+            yield where, call
+        else:
+            yield from _with_method(child, method, where)

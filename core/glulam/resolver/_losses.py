@@ -1,0 +1,75 @@
+"""Losses: names become configs, and the keys that they need are proven before training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from glulam.config import LossConfig
+from glulam.environment import INPUTS
+from glulam.faults import Fault, Place, suggestion
+from glulam.keys import declared_keys
+from glulam.registry import PluginError
+from glulam.resolver._structure import structure_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glulam.document import Document
+    from glulam.registry import Registry
+
+__all__ = ["check_losses", "resolve_losses"]
+
+
+def resolve_losses(
+    losses: Iterable[str | Mapping[str, Any] | LossConfig], registry: Registry, document: Document
+) -> tuple[tuple[LossConfig, ...], list[Fault]]:
+    """Return the configs of losses given by name, as `{loss: NAME, ...fields}` or as configs; and the faults."""
+    configs: list[LossConfig] = []
+    faults: list[Fault] = []
+    for number, loss in enumerate(losses):
+        place = Place(path=f"losses[{number}]", file=document.file)
+        if isinstance(loss, LossConfig):
+            configs.append(loss)
+            continue
+        fields = {"loss": loss} if isinstance(loss, str) else dict(loss)
+        name = str(fields.pop("loss", ""))
+        try:
+            cls = registry.losses.find(name).load()
+        except PluginError as error:
+            faults.append(Fault(code=error.code, message=error.message, remedy=error.remedy, place=place))
+            continue
+        if not (isinstance(cls, type) and issubclass(cls, LossConfig) and attrs.has(cls)):
+            found = f"loss {name!r} is {cls!r}, no loss config class"
+            faults.append(Fault(code="GL203", message=found, remedy="tell its authors", place=place))
+            continue
+        found_config = structure_fields(cls, fields)
+        if isinstance(found_config, list):
+            faults += [
+                Fault(code=code, message=f"loss {name!r}: {message}", remedy=remedy, place=place)
+                for code, message, remedy, _, _ in found_config
+            ]
+        else:
+            configs.append(found_config)
+    return tuple(configs), faults
+
+
+def check_losses(losses: Iterable[LossConfig], keys: set[str], document: Document) -> Iterator[Fault]:
+    """Yield GL501 for each key that a loss needs and that neither policy nor environment nor trainer writes."""
+    known = keys | set(INPUTS)
+    for loss in losses:
+        needed = {key: field for field in declared_keys(type(loss)) for key in _names(getattr(loss, field))}
+        needed |= {key: key for key in loss.stored_keys if key not in loss.computed_keys}
+        for key, field in needed.items():
+            if key not in known:
+                found = f"loss {type(loss).__name__} needs {key!r} (its {field}), which nothing writes"
+                remedy = suggestion(key, sorted(keys), "let a layer write it, or leave the loss out")
+                yield Fault(code="GL501", message=found, remedy=remedy, place=document.place("layers"))
+
+
+def _names(value: object) -> Iterable[str]:
+    if isinstance(value, str):
+        return (value,)
+    return value if isinstance(value, tuple) else ()

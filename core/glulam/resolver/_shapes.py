@@ -1,0 +1,264 @@
+"""The fourth pass: dims and dtypes flow from writers to readers, and fields that are `None` take theirs.
+
+A dim is an int; `env.NAME` while no environment is given; `layer.NAME` for one that varies at run time; or
+`?...` for one that a fault upstream, or the missing environment, leaves unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from glulam._errors import GlulamError
+from glulam.environment import INPUTS, OPTIONAL_INPUTS
+from glulam.keys import FROM_ENV, declared_keys
+from glulam.resolver._structure import invalid_fields
+
+if TYPE_CHECKING:
+    from glulam.environment import EnvSpec
+    from glulam.faults import Fault
+    from glulam.keys import KeySpec
+    from glulam.resolver._draft import DraftLayer
+
+__all__ = ["Dim", "KeyInfo", "check_shapes"]
+
+Dim = int | str
+
+
+@attrs.frozen
+class KeyInfo:
+    """What is known of a key: the dims of a row (None: unknown), dtype, writer, and whether rows share it."""
+
+    dims: tuple[Dim, ...] | None
+    dtype: str
+    writer: str
+    batched: bool = True
+
+
+def check_shapes(layers: list[DraftLayer], env: EnvSpec | None) -> tuple[dict[str, KeyInfo], list[Fault]]:
+    """Complete the configs of all layers in place; return the keys and the faults (GL401 to GL403)."""
+    inputs = env.inputs if env else INPUTS | OPTIONAL_INPUTS
+    keys: dict[str, KeyInfo] = {}
+    for key, (shape, dtype) in inputs.items():
+        dims = tuple(_env_dim(token, env) for token in shape.split())
+        keys[key] = KeyInfo(dims, dtype, "the environment")
+    faults: list[Fault] = []
+    for layer in layers:
+        if layer.config is not None:
+            _LayerShapes(layer, keys, env, faults).run()
+    return keys, faults
+
+
+def _env_dim(token: str, env: EnvSpec | None) -> Dim:
+    return env.dim(token.removeprefix("env.")) if env else token
+
+
+class _LayerShapes:
+    """Unifies one layer's declared shapes with what its keys hold."""
+
+    def __init__(
+        self, layer: DraftLayer, keys: dict[str, KeyInfo], env: EnvSpec | None, faults: list[Fault]
+    ) -> None:
+        self.layer, self.keys, self.env, self.faults = layer, keys, env, faults
+        self.bound: dict[str, tuple[Dim, ...]] = {}
+        self.inferred: dict[str, int] = {}
+        self.pending = False  # some dim is unknown, so what cannot be computed is no fault yet
+        self.failed = False
+
+    def run(self) -> None:
+        specs = declared_keys(type(self.layer.config))
+        if not specs:
+            for key in self.layer.config.out_keys:
+                self.keys[key] = KeyInfo(None, "any", self.layer.name)
+            return
+        reads = [(f, s, k) for f, s in specs.items() if s.direction == "read" for k in self._keys(f, s)]
+        self._take_from_env()
+        for field, spec, key in reads:
+            self._infer(field, spec, key)
+        self._complete()
+        for field, spec, key in reads:
+            self._check_read(field, spec, key)
+        self._require_complete(specs)
+        for field, spec in specs.items():
+            if spec.direction == "write":
+                self._write(field, spec)
+
+    def _keys(self, field: str, spec: KeySpec) -> tuple[str, ...]:
+        value = getattr(self.layer.config, field)
+        if value is None:
+            return ()
+        return tuple(value) if spec.many else (value,)
+
+    def _fault(self, code: str, message: str, remedy: str, *field: str) -> None:
+        self.failed = True
+        self.faults.append(self.layer.fault(code, message, remedy, *field))
+
+    # --- completing the config
+
+    def _take_from_env(self) -> None:
+        for field in attrs.fields(type(self.layer.config)):
+            dim = field.metadata.get(FROM_ENV)
+            if dim is not None and getattr(self.layer.config, field.name) is None:
+                if self.env is None:
+                    self.pending = True
+                else:
+                    self.inferred[field.name] = self.env.dim(dim)
+
+    def _infer(self, field: str, spec: KeySpec, key: str) -> None:
+        info = self.keys.get(key)
+        if info is None or info.dims is None:
+            self.pending = True
+            return
+        tokens = spec.shape.split()
+        if tokens[:1] == ["..."]:
+            tokens = tokens[1:]
+        elif len(tokens) != len(info.dims):
+            return
+        if len(tokens) > len(info.dims):
+            return
+        for token, dim in zip(tokens, info.dims[len(info.dims) - len(tokens) :], strict=True):
+            if self._is_open(token):
+                self._take(field, key, token, dim)
+
+    def _is_open(self, token: str) -> bool:
+        config = self.layer.config
+        return token in _field_names(config) and getattr(config, token) is None
+
+    def _take(self, field: str, key: str, token: str, dim: Dim) -> None:
+        if isinstance(dim, int):
+            if self.inferred.setdefault(token, dim) != dim:
+                found = f"{token} would be {self.inferred[token]} by one key and {dim} by {key!r}"
+                self._fault("GL401", found, "let both keys have the same width", field)
+        elif dim.startswith(("?", "env.")):
+            self.pending = True
+        else:
+            found = f"{token} cannot be inferred from {key!r}: its dim {dim} varies at run time"
+            self._fault("GL403", found, f"set {token}, or pool the tokens first", field)
+
+    def _complete(self) -> None:
+        if not self.inferred:
+            return
+        with attrs.validators.disabled():
+            self.layer.config = attrs.evolve(self.layer.config, **self.inferred)
+        for _, message, remedy, field, _ in invalid_fields(self.layer.config):
+            self._fault("GL403", message, remedy, *field)
+
+    def _require_complete(self, specs: dict[str, KeySpec]) -> None:
+        if self.pending or self.failed:
+            return
+        tokens = {token for spec in specs.values() for token in spec.shape.split()}
+        for token in sorted(tokens):
+            if self._is_open(token):
+                self._fault("GL403", f"{token} cannot be inferred", f"add '{token}: ...'")
+
+    # --- checking and writing
+
+    def _check_read(self, field: str, spec: KeySpec, key: str) -> None:
+        info = self.keys.get(key)
+        if info is None:
+            return
+        if not _same_dtype(spec.dtype, info.dtype):
+            found = f"reads {key!r} as {spec.dtype}, but {info.writer} writes {info.dtype}"
+            self._fault("GL402", found, "read another key, or convert it first", field)
+        if spec.batched != info.batched:
+            kinds = {True: "one row each", False: "one tensor for all rows"}
+            found = f"reads {key!r} as {kinds[spec.batched]}, but {info.writer} writes {kinds[info.batched]}"
+            self._fault("GL401", found, "read another key", field)
+            return
+        tokens = self._tokens(field, spec)
+        if info.dims is None or tokens is None:
+            return
+        if not self._unify(tokens, info.dims):
+            expected = self._show([self._value(token) if token != "..." else "..." for token in tokens])
+            found = f"reads {key!r} as {expected}, but {info.writer} writes {self._show(info.dims)}"
+            self._fault("GL401", found, "change the width of one of them, or put a layer between", field)
+
+    def _tokens(self, field: str, spec: KeySpec) -> list[str] | None:
+        """Return the dims of a declared shape, or None where they cannot be known."""
+        if spec.shape in _field_names(self.layer.config) or not hasattr(type(self.layer.config), spec.shape):
+            return spec.shape.split()
+        value = self._value(spec.shape, field)
+        if isinstance(value, int):
+            return [str(value)]
+        return None if value.startswith("?") else value.split()
+
+    def _unify(self, tokens: list[str], dims: tuple[Dim, ...]) -> bool:
+        if tokens[:1] == ["..."]:
+            tokens = tokens[1:]
+            if len(dims) < len(tokens):
+                return False
+            lead = dims[: len(dims) - len(tokens)]
+            known = self.bound.setdefault("...", lead)
+            if len(known) != len(lead) or not all(map(_compatible, known, lead)):
+                return False
+            dims = dims[len(lead) :]
+        if len(tokens) != len(dims):
+            return False
+        return all(self._unify_dim(token, dim) for token, dim in zip(tokens, dims, strict=True))
+
+    def _unify_dim(self, token: str, dim: Dim) -> bool:
+        if self._is_free(token):
+            return _compatible(self.bound.setdefault(token, (dim,))[0], dim)
+        return _compatible(self._value(token), dim)
+
+    def _is_free(self, token: str) -> bool:
+        number = token.isdigit()
+        return not number and not token.startswith("env.") and not hasattr(self.layer.config, token)
+
+    def _value(self, token: str, field: str | None = None) -> Dim:
+        """Return what a declared dim stands for."""
+        if token.isdigit():
+            return int(token)
+        try:
+            if token.startswith("env."):
+                return _env_dim(token, self.env)
+            if self._is_free(token):
+                return self.bound.get(token, (token,))[0]
+            value = getattr(self.layer.config, token)
+        except Exception as error:  # noqa: BLE001 - a property of a stranger's config may raise anything
+            if not self.pending and not self.failed:
+                remedy = "change the fields that it names" if not isinstance(error, GlulamError) else "see above"
+                self._fault("GL403", f"{token}: {error}", remedy, *([field] if field else []))
+            return f"?{self.layer.name}.{token}"
+        if isinstance(value, (int, str)):
+            return value
+        return f"?{self.layer.name}.{token}"
+
+    def _write(self, field: str, spec: KeySpec) -> None:
+        key = getattr(self.layer.config, field)
+        if key in self.keys and self.keys[key].writer != self.layer.name:
+            return  # GL302, reported already
+        tokens = self._tokens(field, spec)
+        dims: tuple[Dim, ...] | None = None
+        if tokens is not None:
+            dims = ()
+            for token in tokens:
+                if token == "...":  # noqa: S105 - a dim, no password
+                    dims += self.bound.get("...", ("?...",))
+                elif self._is_free(token):
+                    dims += self.bound.get(token, (f"{self.layer.name}.{token}",))
+                else:
+                    dims += (self._value(token, field),)
+            dims = None if "?..." in dims else dims
+        self.keys[key] = KeyInfo(dims, spec.dtype, self.layer.name, spec.batched)
+
+    @staticmethod
+    def _show(dims: Any) -> str:  # noqa: ANN401 - a sequence of dims
+        return "[" + ", ".join(map(str, dims)) + "]"
+
+
+def _field_names(config: object) -> set[str]:
+    return {field.name for field in attrs.fields(type(config))}  # type: ignore[arg-type]
+
+
+def _compatible(expected: Dim, found: Dim) -> bool:
+    """Whether two dims can be equal; what only an environment can tell is left to the check with one."""
+    if any(isinstance(dim, str) and dim.startswith(("?", "env.")) for dim in (expected, found)):
+        return True
+    return expected == found
+
+
+def _same_dtype(declared: str, found: str) -> bool:
+    floats = ("float", "float32")
+    return "any" in (declared, found) or declared == found or (declared in floats and found in floats)

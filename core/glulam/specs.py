@@ -1,0 +1,88 @@
+"""What a policy and its losses ask the experience buffer to store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glulam._errors import GlulamError
+from glulam.environment import INPUTS
+from glulam.experience import Key, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from glulam.environment import EnvSpec
+    from glulam.policy import Policy
+
+__all__ = ["loss_specs", "policy_specs"]
+
+SpecOf = tuple[str, "Mapping[Key, TensorSpec]"]
+
+
+def policy_specs(policy: Policy) -> Iterator[SpecOf]:
+    """Yield what `evaluate` needs: inputs, flags, what the head chose, and the state at a segment's start."""
+    memories = policy.memory_layers()
+    keys = dict.fromkeys([*policy.in_keys, "rewards", "dones", "truncateds"])
+    yield "the environment", {key: input_spec(policy.env, key) for key in keys}
+    head = policy.action_head
+    yield "the action head", {key: key_spec(policy, key) for key in head.act_keys}
+    for name, layer in memories.items():
+        state = {
+            (name, key): TensorSpec(spec.shape, _dtype(policy, spec.dtype), per="segment")
+            for key, spec in layer.state_spec().items()
+        }
+        yield f"the memory of layer {name!r}", state
+
+
+def loss_specs(policy: Policy) -> Iterator[SpecOf]:
+    """Yield what each loss reads from the buffer: written in rollout, or filled in by the trainer."""
+    for loss in policy.resolved.losses:
+        computed = {key: TensorSpec((), _dtype(policy, "float")) for key in loss.computed_keys}
+        stored = {key: key_spec(policy, key) for key in loss.stored_keys if key not in computed}
+        yield f"loss {type(loss).__name__}", {**stored, **computed, **loss.experience_spec()}
+
+
+def input_spec(env: EnvSpec, key: str) -> TensorSpec:
+    """Return the spec of a key that the environment writes.
+
+    Raises:
+        GlulamError: GL503 if it writes no such key.
+    """
+    inputs = env.inputs
+    if key not in inputs:
+        msg = f"GL503: environment {env.name!r} does not offer {key!r}; it offers: {', '.join(inputs)}"
+        raise GlulamError(msg)
+    shape, dtype = inputs[key]
+    return TensorSpec(tuple(env.dim(dim.removeprefix("env.")) for dim in shape.split()), dtype)
+
+
+def key_spec(policy: Policy, key: str) -> TensorSpec:
+    """Return the spec of a key that the policy or the environment writes.
+
+    Raises:
+        GlulamError: GL501 if nothing writes it, or its shape varies at run time and so cannot be stored.
+    """
+    if key in INPUTS:
+        return input_spec(policy.env, key)
+    info = policy.resolved.keys.get(key)
+    if info is None:
+        return _custom_spec(policy, key)
+    dims = tuple(dim for dim in info.dims or () if isinstance(dim, int))
+    if info.dims is None or len(dims) != len(info.dims):
+        msg = f"GL501: {key!r} cannot be stored: its shape {info.dims} varies at run time"
+        raise GlulamError(msg)
+    return TensorSpec(dims, _dtype(policy, info.dtype))
+
+
+def _custom_spec(policy: Policy, key: str) -> TensorSpec:
+    """Return the spec of a key of a custom policy, by the convention of the first-party heads."""
+    if key not in (*policy.writable_keys(), *policy.action_head.act_keys):
+        msg = f"GL501: nothing writes {key!r}, which is to be stored; policy keys: {', '.join(policy.out_keys)}"
+        raise GlulamError(msg)
+    if key in policy.action_head.acted_keys:
+        return TensorSpec((), "int64")
+    return TensorSpec((), _dtype(policy, "float"))
+
+
+def _dtype(policy: Policy, name: str) -> str:
+    return str(policy.dtype).removeprefix("torch.") if name == "float" else name

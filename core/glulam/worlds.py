@@ -1,0 +1,62 @@
+"""Environments by URI: `mettagrid:forage`, or the path of a YAML spec where no environment is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glulam._errors import GlulamError
+from glulam.environment import EnvSpec
+from glulam.registry import Registry
+
+if TYPE_CHECKING:
+    from glulam.environment import Environment
+
+__all__ = ["environment_spec", "make_environment"]
+
+
+def environment_spec(uri: str, *, registry: Registry | None = None) -> EnvSpec:
+    """Return the spec of an environment.
+
+    Args:
+        uri: `FAMILY:TASK`, or the path of a YAML spec.
+        registry: what is installed; read afresh when None.
+
+    Raises:
+        GlulamError: if there is no such environment, saying how to get it.
+    """
+    if uri.endswith((".yaml", ".yml")):
+        return EnvSpec.from_yaml(uri)
+    family, task = _family(uri, registry)
+    spec = family.spec(task)
+    if not isinstance(spec, EnvSpec):
+        msg = f"environment {uri!r} gave {type(spec).__name__} for its spec, no EnvSpec; tell its authors"
+        raise GlulamError(msg)
+    return spec
+
+
+def make_environment(uri: str, *, num_envs: int, seed: int, registry: Registry | None = None) -> Environment:
+    """Return `num_envs` copies of an environment as one vectorised world.
+
+    Args:
+        uri: `FAMILY:TASK`.
+        num_envs: copies; the world has `num_envs` x agents rows.
+        seed: seeds every copy, each differently.
+        registry: what is installed; read afresh when None.
+
+    Raises:
+        GlulamError: if there is no such environment, or `num_envs` is not positive.
+    """
+    if num_envs < 1:
+        msg = f"num_envs is {num_envs}; an environment needs at least 1 copy"
+        raise GlulamError(msg)
+    family, task = _family(uri, registry)
+    environment: Environment = family.make(task, num_envs=num_envs, seed=seed)
+    return environment
+
+
+def _family(uri: str, registry: Registry | None) -> tuple[Any, str]:
+    name, colon, task = uri.partition(":")
+    if not colon or not task:
+        msg = f"{uri!r} is no environment: write FAMILY:TASK, such as mettagrid:forage, or the path of a YAML spec"
+        raise GlulamError(msg)
+    return (registry or Registry()).environments.find(name).load(), task

@@ -1,0 +1,1 @@
+"""Attention encoders of token sets."""

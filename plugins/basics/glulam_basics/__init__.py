@@ -1,0 +1,1 @@
+"""Linear maps, activations, norms and joins."""

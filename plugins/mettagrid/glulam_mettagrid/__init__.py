@@ -1,0 +1,82 @@
+"""The grid world mettagrid as glulam environments: `mettagrid:forage` and `mettagrid:tmaze`.
+
+A task may carry a view size, `forage?view=9`: odd and from 3 to 15, since others crash mettagrid.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from glulam import GlulamError
+
+if TYPE_CHECKING:
+    from glulam import Environment, EnvSpec
+    from glulam_mettagrid.tasks import Task
+
+__all__ = ["environments"]
+
+TASKS = ("forage", "tmaze")
+
+
+class MettaGridEnvironments:
+    """The family `mettagrid` of environments: names at once, mettagrid itself when a task is asked for."""
+
+    tasks: tuple[str, ...] = TASKS
+
+    def spec(self, task: str) -> EnvSpec:
+        """Return what a policy needs to know of a task; imports no torch.
+
+        Raises:
+            GlulamError: if there is no such task, its view does not fit, or mettagrid is not installed.
+        """
+        from glulam_mettagrid.spec import env_spec
+
+        built = _task(task)
+        return env_spec(built.config, name=f"mettagrid:{task}")
+
+    def make(self, task: str, *, num_envs: int, seed: int) -> Environment:
+        """Return `num_envs` copies of a task as one world of `num_envs` x agents rows.
+
+        Args:
+            task: a name of `tasks`, with or without a view size.
+            num_envs: copies, at least 1.
+            seed: not negative; decides every episode of every copy.
+
+        Raises:
+            GlulamError: as for `spec`, or if `num_envs` or `seed` is out of range.
+        """
+        from glulam_mettagrid.vector import MettaGridEnvironment
+
+        built = _task(task)
+        return MettaGridEnvironment(
+            built.config,
+            name=f"mettagrid:{task}",
+            num_envs=num_envs,
+            seed=seed,
+            map_for_seed=built.map_for_seed,
+        )
+
+
+environments = MettaGridEnvironments()
+
+
+def _task(text: str) -> Task:
+    """Build the task that `forage` or `forage?view=9` names."""
+    name, mark, option = text.partition("?")
+    if name not in TASKS:
+        near = difflib.get_close_matches(name, TASKS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        msg = f"unknown mettagrid task {name!r}; there are: {', '.join(TASKS)}{hint}"
+        raise GlulamError(msg)
+    view = re.fullmatch(r"view=(\d{1,3})", option)
+    if mark and view is None:
+        msg = f"mettagrid task {text!r}: {option!r} is no option; the only one is a view size, {name}?view=9"
+        raise GlulamError(msg)
+    from glulam_mettagrid._simulator import require_mettagrid
+
+    require_mettagrid()
+    from glulam_mettagrid.tasks import build_task
+
+    return build_task(name, view=int(view[1]) if view else None)

@@ -1,0 +1,1 @@
+"""Ready policies: fast and latent_attn_tiny."""

@@ -1,0 +1,1 @@
+"""Observation tokens: shaping, boxes and Fourier features."""

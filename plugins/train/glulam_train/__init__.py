@@ -1,0 +1,1 @@
+"""A PPO trainer, evaluation and learning curves."""
