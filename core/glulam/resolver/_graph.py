@@ -71,8 +71,13 @@ def check_keys(layers: list[DraftLayer], env: EnvSpec | None, catalog: Catalog) 
 
 def _assumed(layers: Iterable[DraftLayer], catalog: Catalog) -> Iterator[str]:
     """Yield keys that broken layers may write, so that their readers are not reported as well."""
+    written: set[str] = set()
     for layer in layers:
         if layer.config is not None:
+            own = {key for _, key in writes_of(layer)}
+            if own & written:  # reported as GL302; it was to write something else, by default most likely
+                yield from _defaults(type(layer.config))
+            written |= own
             continue
         yield from (value for value in layer.raw.values() if isinstance(value, str))
         cls = layer.cls
@@ -83,11 +88,13 @@ def _assumed(layers: Iterable[DraftLayer], catalog: Catalog) -> Iterator[str]:
             except Exception:  # noqa: BLE001, S112 - a guess about a broken layer may fail in silence
                 continue
         if isinstance(cls, type):
-            yield from (
-                field.default
-                for field in (attrs.fields(cls) if attrs.has(cls) else ())
-                if field.name in declared_keys(cls) and isinstance(field.default, str)
-            )
+            yield from _defaults(cls)
+
+
+def _defaults(cls: type) -> Iterator[str]:
+    fields = attrs.fields(cls) if attrs.has(cls) else ()
+    keys = declared_keys(cls)
+    return (field.default for field in fields if field.name in keys and isinstance(field.default, str))
 
 
 def _names(layers: list[DraftLayer]) -> Iterator[Fault]:
@@ -101,7 +108,11 @@ def _names(layers: list[DraftLayer]) -> Iterator[Fault]:
 
 
 def _writes(graph: _Graph) -> Iterator[Fault]:
+    names: set[str] = set()
     for layer in graph.layers:
+        if layer.name in names:
+            continue  # a layer written twice is reported once, by its name
+        names.add(layer.name)
         own: set[str] = set()
         for field, key in writes_of(layer):
             place = (field,) if field else ()

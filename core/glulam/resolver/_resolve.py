@@ -219,7 +219,7 @@ def _plain(config: object) -> dict[str, Any]:
             return [plain(item) for item in value]
         return value
 
-    fields = attrs.asdict(config, retain_collection_types=True)  # type: ignore[arg-type]
+    fields = attrs.asdict(config)  # type: ignore[arg-type]
     return {name: plain(value) for name, value in fields.items()}
 
 

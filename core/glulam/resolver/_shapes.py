@@ -107,7 +107,7 @@ class _LayerShapes:
 
     def _infer(self, field: str, spec: KeySpec, key: str) -> None:
         info = self.keys.get(key)
-        if info is None or info.dims is None:
+        if info is None or info.dims is None or not _same_dtype(spec.dtype, info.dtype):
             self.pending = True
             return
         tokens = spec.shape.split()
@@ -161,6 +161,7 @@ class _LayerShapes:
         if not _same_dtype(spec.dtype, info.dtype):
             found = f"reads {key!r} as {spec.dtype}, but {info.writer} writes {info.dtype}"
             self._fault("GL402", found, "read another key, or convert it first", field)
+            return
         if spec.batched != info.batched:
             kinds = {True: "one row each", False: "one tensor for all rows"}
             found = f"reads {key!r} as {kinds[spec.batched]}, but {info.writer} writes {kinds[info.batched]}"
@@ -245,7 +246,9 @@ class _LayerShapes:
 
     @staticmethod
     def _show(dims: Any) -> str:  # noqa: ANN401 - a sequence of dims
-        return "[" + ", ".join(map(str, dims)) + "]"
+        """Return dims as people write them: `[N, 3]`; whose dim a name is matters inside only."""
+        names = (str(dim) if str(dim).startswith(("env.", "...")) else str(dim).rpartition(".")[2] for dim in dims)
+        return "[" + ", ".join(names) + "]"
 
 
 def _field_names(config: object) -> set[str]:
