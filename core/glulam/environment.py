@@ -6,6 +6,7 @@ Legend: `B` = environments x agents, one row an agent.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -15,12 +16,15 @@ import cattrs
 from glulam._errors import GlulamError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tensordict import TensorDict
     from torch import Tensor
 
 __all__ = ["ActionSpec", "EnvSpec", "Environment", "Feature", "TokenLayout"]
 
-PACKED_VIEW_LIMIT = 16  # a packed location byte holds a row and a column of 4 bits each
+VIEW_LIMIT = 16  # a packed location byte holds a row and a column of 4 bits each
+BYTE_LIMIT = 255
 
 
 @attrs.frozen(kw_only=True)
@@ -80,27 +84,32 @@ class EnvSpec:
     autoreset: Literal["same_step", "next_step", "disabled"] = "same_step"
 
     def __attrs_post_init__(self) -> None:
-        if not 0 < max(self.view_height, self.view_width) <= PACKED_VIEW_LIMIT:
-            msg = (
-                f"environment {self.name!r}: a view of {self.view_height} x {self.view_width} does not fit the "
-                f"packed location byte (at most {PACKED_VIEW_LIMIT} x {PACKED_VIEW_LIMIT})"
-            )
+        found = next(self._contradictions(), None)
+        if found is not None:
+            msg = f"environment {self.name!r}: {found}"
             raise GlulamError(msg)
+
+    def _contradictions(self) -> Iterator[str]:
+        if not 0 < min(self.view_height, self.view_width) <= max(self.view_height, self.view_width) <= VIEW_LIMIT:
+            size = f"{self.view_height} x {self.view_width}"
+            yield f"a view of {size} does not fit the packed location byte (at most {VIEW_LIMIT} x {VIEW_LIMIT})"
         if not self.actions.names:
-            msg = f"environment {self.name!r} offers no actions"
-            raise GlulamError(msg)
+            yield "it offers no actions"
         for what, values in (
             ("feature id", [feature.id for feature in self.features]),
             ("feature name", [feature.name for feature in self.features]),
             ("tag", self.tags),
             ("action", self.actions.names),
         ):
-            seen: set[object] = set()
-            for value in values:
-                if value in seen:
-                    msg = f"environment {self.name!r}: {what} {value!r} appears twice"
-                    raise GlulamError(msg)
-                seen.add(value)
+            for value, times in Counter(values).items():
+                if times > 1:
+                    yield f"{what} {value!r} appears twice"
+        for feature in self.features:
+            if not 0 <= feature.id <= BYTE_LIMIT:
+                yield f"feature {feature.name!r} has id {feature.id}; a token's byte holds 0 to {BYTE_LIMIT}"
+        for key in self.optional_inputs:
+            if key not in OPTIONAL_INPUTS:
+                yield f"unknown optional input {key!r}; there are: {', '.join(OPTIONAL_INPUTS)}"
 
     @property
     def num_tokens(self) -> int:

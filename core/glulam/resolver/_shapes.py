@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Dim", "KeyInfo", "check_shapes"]
 
 Dim = int | str
+SHAPELESS = "any"  # the dtype of keys of a config that declares names alone
 
 
 @attrs.frozen
@@ -70,7 +71,7 @@ class _LayerShapes:
         specs = declared_keys(type(self.layer.config))
         if not specs:
             for key in self.layer.config.out_keys:
-                self.keys[key] = KeyInfo(None, "any", self.layer.name)
+                self.keys[key] = KeyInfo(None, SHAPELESS, self.layer.name)
             return
         reads = [(f, s, k) for f, s in specs.items() if s.direction == "read" for k in self._keys(f, s)]
         self._take_from_env()
@@ -108,7 +109,8 @@ class _LayerShapes:
     def _infer(self, field: str, spec: KeySpec, key: str) -> None:
         info = self.keys.get(key)
         if info is None or info.dims is None or not _same_dtype(spec.dtype, info.dtype):
-            self.pending = True
+            shapeless = info is not None and info.dtype == SHAPELESS and self.env is not None
+            self.pending = self.pending or not shapeless  # nothing will ever tell: let the author write it
             return
         tokens = spec.shape.split()
         if tokens[:1] == ["..."]:

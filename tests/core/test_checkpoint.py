@@ -1,0 +1,122 @@
+"""Checkpoints: whole or not at all, and never an untrained policy."""
+
+import json
+import struct
+
+import attrs
+import pytest
+import torch
+
+import glulam
+from glulam import GlulamError, build, load, save
+from glulam.checkpoint import read_checkpoint
+from tests.core.test_policy import random_obs, step_of
+
+
+@pytest.fixture
+def policy(policy_file, registry, env):
+    made = build(policy_file(), env, registry=registry)
+    with torch.no_grad():
+        made.layers["logit_table"].module.weight.fill_(3.5)
+    return made
+
+
+@pytest.fixture
+def saved(policy, tmp_path):
+    path = tmp_path / "policy.safetensors"
+    save(policy, path)
+    return path
+
+
+def test_a_policy_comes_back_as_it_was(policy, saved, registry):
+    again = load(saved, registry=registry)
+    obs = random_obs(4)
+    torch.testing.assert_close(again(step_of(obs))["values"], policy(step_of(obs))["values"])
+    assert again.layers["logit_table"].module.weight.item() == 3.5
+    assert again.resolved.to_mapping() == policy.resolved.to_mapping()
+
+
+def test_equal_policies_give_equal_files_and_memory_is_not_saved(policy, saved, tmp_path):
+    policy(step_of(random_obs(4)))
+    save(policy, tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
+
+
+def test_the_header_says_what_it_was_made_with(saved, env):
+    checkpoint = read_checkpoint(saved)
+    assert checkpoint.env == env
+    assert checkpoint.header["lock"] == {"protocol": 1, "distributions": {"boards": "1.0"}}
+    assert checkpoint.header["source"]["layers"][1]["times"] == 2
+
+
+def test_another_environment_is_followed(saved, registry, env):
+    more = attrs.evolve(env, actions=glulam.ActionSpec(names=("stay", "left", "right", "jump")))
+    again = load(saved, more, registry=registry)
+    assert again(step_of(random_obs(2)))["logits"].shape == (2, 4)
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9, 0.999])
+def test_a_file_cut_off_is_refused(saved, registry, keep):
+    data = saved.read_bytes()
+    saved.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(GlulamError, match="is cut off or no checkpoint"):
+        load(saved, registry=registry)
+
+
+def test_a_flipped_bit_is_refused_wherever_it_is(saved, registry):
+    data = bytearray(saved.read_bytes())
+    data[-2] ^= 1
+    saved.write_bytes(data)
+    with pytest.raises(GlulamError, match="was altered since it was saved"):
+        load(saved, registry=registry)
+
+
+def test_an_altered_header_is_refused(saved, registry):
+    data = saved.read_bytes()
+    saved.write_bytes(data.replace(b"\\\"toy\\\"", b"\\\"tox\\\"", 1))
+    assert saved.read_bytes() != data
+    with pytest.raises(GlulamError, match="was altered since it was saved"):
+        load(saved, registry=registry)
+
+
+def test_files_of_other_kinds_are_refused(tmp_path, registry):
+    from safetensors.torch import save_file
+
+    with pytest.raises(GlulamError, match="there is no checkpoint"):
+        load(tmp_path / "nothing.safetensors", registry=registry)
+    save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(GlulamError, match="is no glulam checkpoint"):
+        load(tmp_path / "other.safetensors", registry=registry)
+    header = json.dumps({"__metadata__": {"glulam": json.dumps({"format": 99})}}).encode()
+    (tmp_path / "future.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(GlulamError, match="has checkpoint format 99; this glulam reads format 1"):
+        load(tmp_path / "future.safetensors", registry=registry)
+
+
+def test_another_version_of_a_plugin_is_named_and_can_be_accepted(saved, plugins, registry):
+    (plugins.folder / "boards-1.0.dist-info").rename(plugins.folder / "boards-1.1.dist-info")
+    with pytest.raises(GlulamError, match=r"was saved with boards 1.0, here is 1.1 \(allow_version_drift"):
+        load(saved, registry=plugins.registry)
+    again = load(saved, registry=plugins.registry, allow_version_drift=True)
+    assert again.layers["logit_table"].module.weight.item() == 3.5
+
+
+def test_a_missing_plugin_is_named(saved, plugins, registry):
+    (plugins.folder / "boards-1.0.dist-info").rename(plugins.folder / "elsewhere")
+    with pytest.raises(GlulamError, match="saved with boards 1.0, which is not installed"):
+        load(saved, registry=plugins.registry)
+
+
+def test_an_unwritable_place_leaves_the_old_file_and_nothing_half_written(policy, saved, tmp_path, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(GlulamError, match="cannot write .*: No space left on device"):
+        save(policy, saved)
+    assert saved.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".policy")] == []
+    with pytest.raises(GlulamError, match="cannot write .*nowhere.*: No such file or directory"):
+        save(policy, tmp_path / "nowhere" / "policy.safetensors")
