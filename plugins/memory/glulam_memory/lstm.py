@@ -31,7 +31,13 @@ class Lstm(MemoryLayer):
     shut_gates: Tensor
 
     def __init__(
-        self, in_dim: int, hidden_size: int, num_layers: int = 1, *, bias_init: float = 0.0, skip: bool = False
+        self,
+        in_dim: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias_init: float = 0.0,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         self.in_dim, self.hidden_size, self.num_layers, self.skip = in_dim, hidden_size, num_layers, skip

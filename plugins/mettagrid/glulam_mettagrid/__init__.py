@@ -13,6 +13,7 @@ from glulam import GlulamError
 
 if TYPE_CHECKING:
     from glulam import Environment, EnvSpec
+
     from glulam_mettagrid.tasks import Task
 
 __all__ = ["environments"]
@@ -31,9 +32,9 @@ class MettaGridEnvironments:
         Raises:
             GlulamError: if there is no such task, its view does not fit, or mettagrid is not installed.
         """
+        built = _task(task)
         from glulam_mettagrid.spec import env_spec
 
-        built = _task(task)
         return env_spec(built.config, name=f"mettagrid:{task}")
 
     def make(self, task: str, *, num_envs: int, seed: int) -> Environment:
@@ -47,9 +48,9 @@ class MettaGridEnvironments:
         Raises:
             GlulamError: as for `spec`, or if `num_envs` or `seed` is out of range.
         """
+        built = _task(task)  # first of all: it says what to do where mettagrid is missing
         from glulam_mettagrid.vector import MettaGridEnvironment
 
-        built = _task(task)
         return MettaGridEnvironment(
             built.config,
             name=f"mettagrid:{task}",

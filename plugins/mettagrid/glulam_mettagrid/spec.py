@@ -21,8 +21,8 @@ def env_spec(config: MettaGridConfig, *, name: str) -> EnvSpec:
     Values of `tag` index the tags. Values of `last_action` index the actions; it names the action that took
     effect, so one that failed (a bump into a wall) shows as `noop`. All other values are numbers, scaled as
     mettagrid says, except amounts (`inv:*`) of a resource with a limit below one token's range (256): they
-    are scaled by the largest amount that an agent, or an object that names the resource, can hold. Without that
-    the one ore that an agent carries would read 0.004.
+    are scaled by the largest amount that an agent, or an object that names the resource, can hold. Without
+    that the one ore that an agent carries would read 0.004.
 
     Args:
         config: what mettagrid is to run.
@@ -67,7 +67,7 @@ def check_config(config: MettaGridConfig, *, name: str) -> None:
     game = config.game
     check_view(name, game.obs.height, game.obs.width)
     if game.actions.change_vibe.enabled:
-        msg = f"{name}: change_vibe is on, and its actions have a channel of their own: set change_vibe.enabled off"
+        msg = f"{name}: change_vibe is on, and needs a second action a step: set change_vibe.enabled to False"
         raise GlulamError(msg)
     for setting, is_set in (
         ("end_episode_on_game_stats", game.end_episode_on_game_stats),
@@ -111,7 +111,9 @@ def _limits(game: GameConfig) -> dict[str, float]:
 
 
 def _names(inventory: InventoryConfig, resource: str) -> bool:
-    return resource in inventory.initial or any(resource in limit.resources for limit in inventory.limits.values())
+    return resource in inventory.initial or any(
+        resource in limit.resources for limit in inventory.limits.values()
+    )
 
 
 def _limit(inventory: InventoryConfig, resource: str) -> int:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import attrs
+from mettagrid.config.action_config import ActionsConfig, ChangeVibeActionConfig
 from mettagrid.config.game_value import stat
 from mettagrid.config.handler_config import Handler, actorHas, updateActor
 from mettagrid.config.mettagrid_config import (
-    ActionsConfig,
     AgentConfig,
-    AsciiMapBuilder,
-    ChangeVibeActionConfig,
     GameConfig,
-    GlobalObsConfig,
     GridObjectConfig,
     InventoryConfig,
     MettaGridConfig,
-    ObsConfig,
-    RandomMapBuilder,
     ResourceLimitsConfig,
     WallConfig,
 )
+from mettagrid.config.obs_config import GlobalObsConfig, ObsConfig
 from mettagrid.config.reward_config import inventoryReward, reward
+from mettagrid.map_builder.ascii import AsciiMapBuilderConfig
+from mettagrid.map_builder.map_builder import MapBuilderConfig
+from mettagrid.map_builder.random_map import RandomMapBuilderConfig
 
 from glulam_mettagrid.spec import check_view
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mettagrid.map_builder.map_builder import MapBuilderConfig
 
 __all__ = ["Task", "build_task"]
 
@@ -53,7 +48,7 @@ class Task:
     """A game and its maps: `map_for_seed(s)` is the map of the episode with seed s."""
 
     config: MettaGridConfig
-    map_for_seed: Callable[[int], MapBuilderConfig]
+    map_for_seed: Callable[[int], MapBuilderConfig[Any]]
 
 
 def build_task(name: str, *, view: int | None = None) -> Task:
@@ -72,7 +67,7 @@ def _forage(view: int) -> Task:
     """Four agents take ore from mines (0.1 a piece, one at a time) to altars (1 a heart)."""
     mine = Handler(mutations=[updateActor({"ore": 1})])
     altar = Handler(filters=[actorHas({"ore": 1})], mutations=[updateActor({"ore": -1, "heart": 1})])
-    random_map = RandomMapBuilder.Config(
+    random_map = RandomMapBuilderConfig(
         width=12, height=12, border_width=1, agents=4, objects={"mine": 6, "altar": 3, "wall": 6}, seed=0
     )
     game = GameConfig(
@@ -139,10 +134,10 @@ def _tmaze(view: int) -> Task:
     return Task(config=MettaGridConfig(label="tmaze", game=game), map_for_seed=lambda seed: maps[seed % 2])
 
 
-def _tmaze_map(lamp: str, left: str, right: str) -> MapBuilderConfig:
+def _tmaze_map(lamp: str, left: str, right: str) -> MapBuilderConfig[Any]:
     """Return the maze with this lamp and these altars; its agents are "agent.agent"."""
     names = {"L": lamp, "A": left, "B": right, "#": "wall", ".": "empty", "@": "agent.agent"}
-    return AsciiMapBuilder.Config(map_data=TMAZE.split(), char_to_map_name=names)
+    return AsciiMapBuilderConfig(map_data=[list(row) for row in TMAZE.split()], char_to_map_name=names)
 
 
 def _at_most_one(resource: str) -> ResourceLimitsConfig:

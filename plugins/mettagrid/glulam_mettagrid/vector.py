@@ -5,21 +5,23 @@ Legend: `E` simulations, `A` agents each, `B` = E x A rows, the agents of simula
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from glulam import GlulamError
 from mettagrid.config.mettagrid_c_config import convert_to_cpp_game_config, rename_map_agents
 from mettagrid.mettagrid_c import MettaGrid
 from tensordict import TensorDict
 
-from glulam import GlulamError
 from glulam_mettagrid.spec import env_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from glulam import EnvSpec
     from mettagrid.config.mettagrid_config import MettaGridConfig
     from mettagrid.map_builder.map_builder import MapBuilderConfig
     from torch import Tensor
@@ -37,14 +39,14 @@ def episode_seed(seed: int, simulation: int, episode: int) -> int:
 class MettaGridEnvironment:
     """`num_envs` simulations of one config, stepped together; the `Environment` protocol of glulam.
 
-    The simulators write observations straight into the tensor that `step` returns. **All tensors are reused**:
-    what `reset` and `step` return is valid until the next call of either; copy what you keep. `env_id` is one
-    and the same tensor for good. The TensorDict is new at each call, so a policy may write into it.
+    The simulators write observations straight into the tensor that `step` returns. **All tensors are
+    reused**: what `reset` and `step` return is valid until the next call of either; copy what you keep.
+    `env_id` never changes. The TensorDict is new at each call, so a policy may add keys to it.
 
     Autoreset is `same_step`: when an episode ends, `rewards` are those of its last action, `dones` or
-    `truncateds` are set, `env_obs` is the first observation of the next episode, and `final_obs` holds the last
-    one of the episode that ended. Episodes of a fixed length all end in the same step, and the next ones are
-    built in it.
+    `truncateds` are set, `env_obs` is the first observation of the next episode, and `final_obs` holds the
+    last one of the episode that ended. Episodes of one length, as in our tasks, all end in the same step:
+    every simulation is rebuilt in it.
 
     Episode k of simulation e depends on (seed, e, k) and the actions alone, whatever `num_envs` is. `reset`
     goes on to the next episode, also where the current one is unfinished.
@@ -54,8 +56,8 @@ class MettaGridEnvironment:
         name: the name of the environment in its spec and in messages.
         num_envs: simulations, at least 1.
         seed: not negative.
-        map_for_seed: the map of the episode with a given seed. None: `config.game.map_builder` with that seed,
-            if it has one.
+        map_for_seed: the map of the episode with a given seed. None: `config.game.map_builder` with that
+            seed, if it takes one.
 
     Raises:
         GlulamError: if an argument is out of range, or the config is one that this adapter refuses.
@@ -68,7 +70,7 @@ class MettaGridEnvironment:
         name: str,
         num_envs: int,
         seed: int,
-        map_for_seed: Callable[[int], MapBuilderConfig] | None = None,
+        map_for_seed: Callable[[int], MapBuilderConfig[Any]] | None = None,
     ) -> None:
         if num_envs < 1:
             msg = f"{name}: num_envs is {num_envs}; it must be at least 1"
@@ -119,10 +121,11 @@ class MettaGridEnvironment:
         """Start the next episode in every simulation; rewards and flags are zero.
 
         Raises:
-            GlulamError: if the environment is closed.
+            GlulamError: if the environment is closed, or an observation outgrows its tokens.
         """
         self._check_open()
-        self._simulators = [self._next_episode(env) for env in range(len(self._slices))]
+        with _explained(self.spec):
+            self._simulators = [self._next_episode(env) for env in range(len(self._slices))]
         self._copy_out()
         return self._output()
 
@@ -141,15 +144,12 @@ class MettaGridEnvironment:
             msg = f"{self.spec.name}: call reset() before step()"
             raise GlulamError(msg)
         self._take(actions)
-        try:
+        with _explained(self.spec):
             for simulator in self._simulators:
                 simulator.step()
-        except RuntimeError as error:  # an observation with more tokens than fit
-            msg = f"{self.spec.name}: mettagrid stopped: {error}; raise obs.num_tokens ({self.spec.num_tokens})?"
-            raise GlulamError(msg) from error
-        self._copy_out()
-        if self._terminals.any() or self._truncations.any():
-            self._renew_ended()
+            self._copy_out()
+            if self._terminals.any() or self._truncations.any():
+                self._renew_ended()
         return self._output()
 
     def close(self) -> None:
@@ -212,6 +212,16 @@ class MettaGridEnvironment:
         return TensorDict(self._outputs, batch_size=[len(self._actions)])
 
 
-def _reseeded(builder: MapBuilderConfig, seed: int) -> MapBuilderConfig:
+@contextmanager
+def _explained(spec: EnvSpec) -> Iterator[None]:
+    """Say whose error it is when mettagrid stops, as it does when an observation outgrows its tokens."""
+    try:
+        yield
+    except RuntimeError as error:
+        msg = f"{spec.name}: mettagrid stopped: {error}; obs.num_tokens is {spec.num_tokens}"
+        raise GlulamError(msg) from error
+
+
+def _reseeded(builder: MapBuilderConfig[Any], seed: int) -> MapBuilderConfig[Any]:
     """Return a copy of a map builder with this seed, or the builder itself if it has none."""
     return builder.model_copy(update={"seed": seed}) if hasattr(builder, "seed") else builder

@@ -1,1 +1,1 @@
-"""Observation tokens: shaping, boxes and Fourier features."""
+"""Layers that turn the tokens of an observation into numbers."""

@@ -10,11 +10,12 @@ from importlib import metadata
 from importlib.util import find_spec
 
 import pytest
+from glulam import GlulamError
 from glulam_mettagrid import TASKS, environments
 
-from glulam import GlulamError
-
-needs_mettagrid = pytest.mark.skipif(find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine")
+needs_mettagrid = pytest.mark.skipif(
+    find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine"
+)
 
 
 def _run(code: str) -> str:
@@ -77,7 +78,8 @@ class TestMessages:
     @pytest.mark.parametrize("option", ["", "views=9", "view=", "view=-1", "view=9.0", "view=9&view=9"])
     def test_an_unknown_option(self, option):
         assert self._message(f"forage?{option}") == (
-            f"mettagrid task 'forage?{option}': {option!r} is no option; the only one is a view size, forage?view=9"
+            f"mettagrid task 'forage?{option}': {option!r} is no option; the only one is a view size, "
+            "forage?view=9"
         )
 
     @needs_mettagrid
@@ -86,10 +88,10 @@ class TestMessages:
         [(10, "9 or 11"), (2, "3"), (4, "3 or 5"), (0, "3"), (1, "3"), (16, "15"), (17, "15"), (255, "15")],
     )
     def test_a_view_that_would_crash_mettagrid(self, size, remedy):
-        expected = (
-            f"forage: a view height of {size} crashes mettagrid; it must be odd and from 3 to 15, so take {remedy}"
+        assert self._message(f"forage?view={size}") == (
+            f"forage: a view height of {size} crashes mettagrid; it must be odd and from 3 to 15, "
+            f"so take {remedy}"
         )
-        assert self._message(f"forage?view={size}") == expected
 
     @needs_mettagrid
     def test_arguments_out_of_range(self):
@@ -101,9 +103,12 @@ class TestMettagridItself:
     """A mettagrid that is missing, of another version or broken; oracle: the text."""
 
     def _message(self) -> str:
-        with pytest.raises(GlulamError) as caught:
+        with pytest.raises(GlulamError) as of_spec:
             environments.spec("forage")
-        return str(caught.value)
+        with pytest.raises(GlulamError) as of_make:
+            environments.make("forage", num_envs=1, seed=0)
+        assert str(of_spec.value) == str(of_make.value)
+        return str(of_spec.value)
 
     def test_missing(self, monkeypatch):
         def missing(name):
@@ -130,6 +135,6 @@ class TestMettagridItself:
         monkeypatch.setattr(metadata, "version", lambda _: "0.26.22")
         monkeypatch.setattr(importlib, "import_module", broken)
         assert self._message() == (
-            "mettagrid 0.26.22 cannot be imported here (no glibc for mettagrid.config.mettagrid_config); it has "
-            "wheels for Python 3.11 and 3.12, on Linux with glibc 2.34 or later and on Apple silicon"
+            "mettagrid 0.26.22 cannot be imported here (no glibc for mettagrid.config.mettagrid_config); it "
+            "has wheels for Python 3.11 and 3.12, on Linux with glibc 2.34 or later and on Apple silicon"
         )

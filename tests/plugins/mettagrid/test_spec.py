@@ -6,11 +6,12 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from glulam import EnvSpec, GlulamError
 from glulam_mettagrid import environments
 
-from glulam import EnvSpec, GlulamError
-
-pytestmark = pytest.mark.skipif(find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine")
+pytestmark = pytest.mark.skipif(
+    find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine"
+)
 
 FIXED = [
     ("agent:group", 10.0),
@@ -41,7 +42,9 @@ def _config(**game):
 def _inventory(base, top=65535, **more):
     from mettagrid.config.mettagrid_config import InventoryConfig, ResourceLimitsConfig
 
-    return InventoryConfig(limits={"ore": ResourceLimitsConfig(base=base, max=top, resources=["ore"], **more)})
+    return InventoryConfig(
+        limits={"ore": ResourceLimitsConfig(base=base, max=top, resources=["ore"], **more)}
+    )
 
 
 def _ore_scale(config) -> float:
@@ -137,7 +140,9 @@ class TestScaleOfAmounts:
     def test_no_limit(self):
         assert _ore_scale(_config()) == 256
 
-    @pytest.mark.parametrize(("base", "top", "scale"), [(7, 65535, 7), (7, 5, 5), (255, 999, 255), (256, 999, 256)])
+    @pytest.mark.parametrize(
+        ("base", "top", "scale"), [(7, 65535, 7), (7, 5, 5), (255, 999, 255), (256, 999, 256)]
+    )
     def test_a_limit_of_the_agents(self, base, top, scale):
         from mettagrid.config.mettagrid_config import AgentConfig
 
@@ -186,7 +191,7 @@ class TestRefusals:
         from mettagrid.config.mettagrid_config import ActionsConfig
 
         assert self._message(_config(actions=ActionsConfig())) == (
-            "own: change_vibe is on, and its actions have a channel of their own: set change_vibe.enabled off"
+            "own: change_vibe is on, and needs a second action a step: set change_vibe.enabled to False"
         )
 
     def test_what_only_mettagrids_runner_does(self):

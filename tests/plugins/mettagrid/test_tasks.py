@@ -9,7 +9,9 @@ import pytest
 import torch
 from glulam_mettagrid import environments
 
-pytestmark = pytest.mark.skipif(find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine")
+pytestmark = pytest.mark.skipif(
+    find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine"
+)
 
 NOOP, NORTH, SOUTH, WEST, EAST = range(5)
 SIDES = {"left": WEST, "right": EAST}
@@ -118,7 +120,8 @@ class TestTmaze:
     """Oracle: the rules by hand, and two mazes compared that differ in the lamp alone."""
 
     @pytest.mark.parametrize(
-        ("lamp", "side", "pay"), [("red", "left", 1), ("red", "right", 0), ("blue", "left", 0), ("blue", "right", 1)]
+        ("lamp", "side", "pay"),
+        [("red", "left", 1), ("red", "right", 0), ("blue", "left", 0), ("blue", "right", 1)],
     )
     def test_the_lamp_says_which_altar_pays(self, lamp, side, pay):
         assert _Maze(lamp).walk([*TO_JUNCTION, SIDES[side], SIDES[side]]) == pay
@@ -144,7 +147,9 @@ class TestTmaze:
         blue.walk([NORTH])
         assert red.look() != blue.look()
 
-    @pytest.mark.parametrize("rest", [[], [NORTH], [NORTH, NOOP, EAST], [NORTH, WEST], [NORTH, WEST, WEST], [NORTH, EAST]])
+    @pytest.mark.parametrize(
+        "rest", [[], [NORTH], [NORTH, NOOP, EAST], [NORTH, WEST], [NORTH, WEST, WEST], [NORTH, EAST]]
+    )
     def test_without_memory_the_mazes_look_the_same(self, rest):
         """From the second step on nothing but what the altar did tells them apart."""
         red, blue = _Maze("red"), _Maze("blue")

@@ -1,0 +1,162 @@
+"""What this plugin offers: the configs of its layers, without torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+from attrs.validators import deep_iterable, ge, gt, in_, optional
+
+import glulam
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from glulam_basics.add import Add
+    from glulam_basics.concat import Concat
+    from glulam_basics.linear import Linear
+
+__all__ = [
+    "ActivationConfig",
+    "ActivationName",
+    "AddConfig",
+    "ConcatConfig",
+    "LayerNormConfig",
+    "LinearConfig",
+    "MlpConfig",
+]
+
+ActivationName = Literal["relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigmoid", "identity"]
+_is_activation = in_(("relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigmoid", "identity"))
+
+
+@glulam.layer
+class LinearConfig(glulam.LayerConfig):
+    """A linear map of the last dim; orthogonal weights of gain `init_gain`, biases zero."""
+
+    in_key: str = glulam.reads(shape="... in_dim")
+    out_key: str = glulam.writes(shape="... out_dim")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    out_dim: int = attrs.field(validator=gt(0))
+    bias: bool = True
+    init_gain: float = attrs.field(default=1.0, validator=ge(0))
+
+    def build(self) -> Linear:
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
+        from glulam_basics.linear import Linear
+
+        return Linear(_known("in_dim", self.in_dim), self.out_dim, bias=self.bias, init_gain=self.init_gain)
+
+
+@glulam.layer
+class MlpConfig(glulam.LayerConfig):
+    """Linear maps of the last dim with an activation between them, and after the last with `activate_last`."""
+
+    in_key: str = glulam.reads(shape="... in_dim")
+    out_key: str = glulam.writes(shape="... out_dim")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    hidden_sizes: tuple[int, ...] = attrs.field(default=(128,), validator=deep_iterable(gt(0)))
+    out_dim: int = attrs.field(validator=gt(0))
+    activation: ActivationName = attrs.field(default="relu", validator=_is_activation)
+    activate_last: bool = False
+
+    def build(self) -> nn.Module:
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
+        from glulam_basics.mlp import mlp
+
+        widths = (_known("in_dim", self.in_dim), *self.hidden_sizes, self.out_dim)
+        return mlp(widths, self.activation, activate_last=self.activate_last)
+
+
+@glulam.layer
+class ActivationConfig(glulam.LayerConfig):
+    """One activation function, on tensors of any shape."""
+
+    in_key: str = glulam.reads(shape="...")
+    out_key: str = glulam.writes(shape="...")
+    activation: ActivationName = attrs.field(default="relu", validator=_is_activation)
+
+    def build(self) -> nn.Module:
+        """Return the module."""
+        from glulam_basics.activation import activation
+
+        return activation(self.activation)
+
+
+@glulam.layer
+class LayerNormConfig(glulam.LayerConfig):
+    """Layer normalisation over the last dim, with a learned scale and shift."""
+
+    in_key: str = glulam.reads(shape="... in_dim")
+    out_key: str = glulam.writes(shape="... in_dim")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    eps: float = attrs.field(default=1e-5, validator=gt(0))
+
+    def build(self) -> nn.Module:
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
+        from torch import nn
+
+        return nn.LayerNorm(_known("in_dim", self.in_dim), eps=self.eps)
+
+
+@glulam.layer
+class ConcatConfig(glulam.LayerConfig):
+    """Several keys joined along their last dim, in the order of `keys`; `in_dims` are their widths."""
+
+    keys: tuple[str, ...] = glulam.reads_many(shape="... in_dims")
+    out_key: str = glulam.writes(shape="... out_dim")
+    in_dims: tuple[int, ...] | None = attrs.field(default=None, validator=optional(deep_iterable(gt(0))))
+
+    def __attrs_post_init__(self) -> None:
+        _at_least_two(self.keys)
+        if self.in_dims is not None and len(self.in_dims) != len(self.keys):
+            msg = f"in_dims holds {len(self.in_dims)} widths for {len(self.keys)} keys"
+            raise ValueError(msg)
+
+    @property
+    def out_dim(self) -> int:
+        """The sum of the widths."""
+        return sum(_known_widths(self.in_dims))
+
+    def build(self) -> Concat:
+        """Return the module; GlulamError where `in_dims` are neither given nor inferred yet."""
+        from glulam_basics.concat import Concat
+
+        return Concat(_known_widths(self.in_dims))
+
+
+@glulam.layer
+class AddConfig(glulam.LayerConfig):
+    """The sum of several keys of one shape: a residual, or a skip around layers."""
+
+    keys: tuple[str, ...] = glulam.reads_many(shape="...")
+    out_key: str = glulam.writes(shape="...")
+
+    def __attrs_post_init__(self) -> None:
+        _at_least_two(self.keys)
+
+    def build(self) -> Add:
+        """Return the module."""
+        from glulam_basics.add import Add
+
+        return Add()
+
+
+def _at_least_two(keys: tuple[str, ...]) -> None:
+    if len(keys) < 2:  # noqa: PLR2004 - two, as the message says
+        msg = f"keys names {len(keys)} of at least 2 keys"
+        raise ValueError(msg)
+
+
+def _known(name: str, width: int | None) -> int:
+    if width is None:
+        msg = f"{name} is not known; set it, or let a policy infer it"
+        raise glulam.GlulamError(msg)
+    return width
+
+
+def _known_widths(widths: tuple[int, ...] | None) -> tuple[int, ...]:
+    if widths is None:
+        msg = "in_dims is not known; set it to the widths of keys, in order"
+        raise glulam.GlulamError(msg)
+    return widths

@@ -1,0 +1,130 @@
+"""What this plugin offers: the configs of its layers, without torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+from attrs.validators import gt, in_, optional
+
+import glulam
+
+if TYPE_CHECKING:
+    from glulam_heads.bilinear import BilinearActor
+    from glulam_heads.distribution import ActionDistribution
+    from glulam_heads.embedding import ActionEmbedding
+    from glulam_heads.linear_actor import LinearActor
+    from glulam_heads.value import ValueHead
+
+__all__ = [
+    "ActionDistributionConfig",
+    "ActionEmbeddingConfig",
+    "BilinearActorConfig",
+    "LinearActorConfig",
+    "ValueHeadConfig",
+]
+
+
+@glulam.layer
+class ActionEmbeddingConfig(glulam.LayerConfig):
+    """One learned row an action, found by the action's name in whatever order a world lists them.
+
+    `init_scale` is the largest entry at first: at 1 rows have a norm of about 1; the original's 0.1 keeps
+    logits so small that policies hardly learn.
+    """
+
+    out_key: str = glulam.writes("action_embedding", shape="env.num_actions embed_dim", batched=False)
+    embed_dim: int = attrs.field(default=16, validator=gt(0))
+    max_actions: int = attrs.field(default=100, validator=gt(0))
+    init_scale: float = attrs.field(default=1.0, validator=gt(0))
+
+    def build(self) -> ActionEmbedding:
+        """Return the module."""
+        from glulam_heads.embedding import ActionEmbedding
+
+        return ActionEmbedding(self.max_actions, self.embed_dim, self.init_scale)
+
+
+@glulam.layer
+class BilinearActorConfig(glulam.LayerConfig):
+    """Logits as the product of a query and each action's embedding; `hidden_size: null` for no hidden layer.
+
+    `init_gain` scales the query's first weights: at 1 the first policy is close to uniform and free to grow.
+    """
+
+    in_key: str = glulam.reads("core", shape="in_dim")
+    embedding_key: str = glulam.reads("action_embedding", shape="A embed_dim", batched=False)
+    out_key: str = glulam.writes("logits", shape="A")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    embed_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    hidden_size: int | None = attrs.field(default=512, validator=optional(gt(0)))
+    init_gain: float = attrs.field(default=1.0, validator=gt(0))
+
+    def build(self) -> BilinearActor:
+        """Return the module; GlulamError where a width is neither given nor inferred yet."""
+        from glulam_heads.bilinear import BilinearActor
+
+        widths = _known("in_dim", self.in_dim), _known("embed_dim", self.embed_dim)
+        return BilinearActor(*widths, self.hidden_size, self.init_gain)
+
+
+@glulam.layer
+class LinearActorConfig(glulam.LayerConfig):
+    """Logits from one linear map, with one row of weights an action, found by the action's name."""
+
+    in_key: str = glulam.reads("core", shape="in_dim")
+    out_key: str = glulam.writes("logits", shape="env.num_actions")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    max_actions: int = attrs.field(default=100, validator=gt(0))
+    init_gain: float = attrs.field(default=0.01, validator=gt(0))
+
+    def build(self) -> LinearActor:
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
+        from glulam_heads.linear_actor import LinearActor
+
+        return LinearActor(_known("in_dim", self.in_dim), self.max_actions, self.init_gain)
+
+
+@glulam.layer
+class ValueHeadConfig(glulam.LayerConfig):
+    """The value of a state: one hidden layer, one number a row."""
+
+    in_key: str = glulam.reads("core", shape="in_dim")
+    out_key: str = glulam.writes("values", shape="")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    hidden_size: int = attrs.field(default=1024, validator=gt(0))
+    activation: Literal["tanh", "relu"] = attrs.field(default="tanh", validator=in_(("tanh", "relu")))
+
+    def build(self) -> ValueHead:
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
+        from glulam_heads.value import ValueHead
+
+        return ValueHead(_known("in_dim", self.in_dim), self.hidden_size, self.activation)
+
+
+@glulam.layer
+class ActionDistributionConfig(glulam.LayerConfig):
+    """A categorical distribution over actions: samples them in rollout, scores given ones in training.
+
+    `mask_key` may name a bool tensor of the actions that are allowed.
+    """
+
+    in_key: str = glulam.reads("logits", shape="A")
+    mask_key: str | None = glulam.reads(None, dtype="bool", shape="A", optional=True)
+    actions_key: str = glulam.writes("actions", dtype="int64", shape="", phase="act")
+    log_prob_key: str = glulam.writes("act_log_prob", shape="")
+    entropy_key: str = glulam.writes("entropy", shape="", phase="score")
+    full_log_probs_key: str = glulam.writes("full_log_probs", shape="A", phase="score")
+
+    def build(self) -> ActionDistribution:
+        """Return the module."""
+        from glulam_heads.distribution import ActionDistribution
+
+        return ActionDistribution()
+
+
+def _known(name: str, width: int | None) -> int:
+    if width is None:
+        msg = f"{name} is not known; set it, or let a policy infer it"
+        raise glulam.GlulamError(msg)
+    return width

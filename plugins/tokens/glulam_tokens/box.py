@@ -1,0 +1,101 @@
+"""The observation as a grid of cells.
+
+Legend: `B` rows, `N` tokens, `C` channels, `H` x `W` cells of the view.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from glulam import GlulamError
+from glulam_tokens._shaper import Shaper
+from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from glulam import EnvSpec
+
+__all__ = ["BoxShaper"]
+
+REMEDY = "train a new model, or take a policy that reads tokens (token_shaper), which masks what it does not know"
+
+
+class BoxShaper(Shaper):
+    """Tokens are written into a box of zeros, one channel a name.
+
+    * A number stands as value / normalisation in the channel of its feature, a tag or action as 1 in its own.
+    * A global token belongs to no place: it stands where the agent does, at cell (H // 2, W // 2).
+    * A token outside the view and padding, wherever it stands, are nowhere in the box.
+    * Where two tokens name the same cell and feature, the larger value stays, whatever their order.
+
+    The box lies in memory as channels last, which convolutions like.
+
+    Args:
+        obs_meta: what `EnvSpec.obs_meta()` returned.
+        num_channels: None for one a name of the world; channels beyond the names stay zero.
+
+    Raises:
+        GlulamError: if the world has no tokens of three columns.
+    """
+
+    cells: Tensor
+    channels: Tensor
+    values: Tensor
+
+    def __init__(self, obs_meta: dict[str, Any], num_channels: int | None = None) -> None:
+        super().__init__(obs_meta)
+        self.num_channels = len(self.vocabulary) if num_channels is None else num_channels
+        self.initialize_to_environment(self.env)
+
+    def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
+        """Map the policy's names to the ids of a world.
+
+        Raises:
+            GlulamError: if the world has names for which the policy has no channel.
+        """
+        new = self.vocabulary.unknown_in(env)
+        if new:
+            names = ", ".join(map(repr, new))
+            msg = f"environment {env.name!r} has {names}, for which this policy's box has no channel; {REMEDY}"
+            raise GlulamError(msg)
+        super().initialize_to_environment(env, device)
+
+    def set_tables(self, device: torch.device) -> None:
+        """Make the tables of cells (`[256]`), channels and values (`[65536]`)."""
+        H, W, C = self.env.view_height, self.env.view_width, self.num_channels
+        # A token's place in the box is its cell's offset plus its channel; nowhere is so far below zero that
+        # no channel makes up for it.
+        nowhere = -2 * H * W * max(C, 1)
+        locations = torch.arange(256)
+        row, column = locations >> 4, locations & 15
+        cells = torch.where((row < H) & (column < W), (row * W + column) * C, nowhere)
+        cells[self.env.tokens.global_location] = (H // 2 * W + W // 2) * C
+        cells[self.env.tokens.padding] = nowhere
+        channels, values = self.vocabulary.tables(self.env, category_value=1.0)
+        channels = torch.where((channels == UNKNOWN) | (channels >= C), nowhere, channels)
+        self.set_table("cells", cells, device)
+        self.set_table("channels", channels, device)
+        self.set_table("values", values, device)
+
+    def forward(self, env_obs: Tensor) -> Tensor:
+        """Return the box, `[B, C, H, W]`.
+
+        Args:
+            env_obs: `[B, N, columns]` uint8.
+
+        Raises:
+            GlulamError: if there are more names than channels.
+        """
+        if len(self.vocabulary) > self.num_channels:  # no earlier: a checkpoint's names may be on their way
+            msg = f"num_channels is {self.num_channels}, but there are {len(self.vocabulary)} names; leave it out"
+            raise GlulamError(msg)
+        B, N = env_obs.shape[:2]
+        H, W, C = self.env.view_height, self.env.view_width, self.num_channels
+        locations, codes = env_obs[..., 0].int().flatten(), meaning_codes(env_obs).flatten()  # (B * N,)
+        index = self.cells.index_select(0, locations) + self.channels.index_select(0, codes)
+        values = self.values.index_select(0, codes).masked_fill(index < 0, 0)
+        # A zero changes no maximum, so tokens that are nowhere can all be sent to the first cell.
+        box = values.new_zeros(B, H * W * C)
+        box.scatter_reduce_(1, index.clamp(min=0).view(B, N), values.view(B, N), "amax")
+        return box.view(B, H, W, C).permute(0, 3, 1, 2)  # (B, C, H, W)

@@ -1,0 +1,77 @@
+"""The observation as one row a token.
+
+Legend: `B` rows, `N` tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from glulam import GlulamError
+from glulam_tokens._shaper import Shaper
+from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["GLOBAL", "PADDING", "TokenShaper"]
+
+
+PADDING = 255  # the location byte and the row of a token that is none
+GLOBAL = 254  # the location byte of a token that belongs to no place
+
+
+class TokenShaper(Shaper):
+    """Tokens of bytes become tokens of floats, in the policy's own terms.
+
+    Whatever codes a world has, what comes out has location 255 and row 255 for padding and location 254 for a
+    global token. A feature, tag or action that the policy does not know is padding.
+
+    Args:
+        obs_meta: what `EnvSpec.obs_meta()` returned.
+
+    Raises:
+        GlulamError: if the world has more than 255 names, or no tokens of three columns.
+    """
+
+    places: Tensor
+    meanings: Tensor
+    blank: Tensor
+
+    def __init__(self, obs_meta: dict[str, Any]) -> None:
+        super().__init__(obs_meta)
+        if len(self.vocabulary) > PADDING:
+            msg = (
+                f"environment {self.env.name!r} has {len(self.vocabulary)} names (features, tags, last actions); "
+                f"token_shaper holds {PADDING}"
+            )
+            raise GlulamError(msg)
+        self.initialize_to_environment(self.env)
+
+    def set_tables(self, device: torch.device) -> None:
+        """Make the tables of places (`[256]`) and of meanings (`[65536, 2]`: row and value)."""
+        places = torch.arange(256.0)
+        places[self.env.tokens.global_location] = GLOBAL
+        places[self.env.tokens.padding] = PADDING
+        rows, values = self.vocabulary.tables(self.env, category_value=0.0)
+        rows = rows.masked_fill(rows == UNKNOWN, PADDING)
+        self.set_table("places", places, device)
+        self.set_table("meanings", torch.stack((rows.double(), values), dim=-1), device)
+        self.set_table("blank", torch.tensor([PADDING, PADDING, 0.0]), device)
+
+    def forward(self, env_obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return tokens (`[B, N, 3]`: location, row, value) and the mask of real ones (`[B, N]`, bool).
+
+        Args:
+            env_obs: `[B, N, columns]` uint8.
+        """
+        place = F.embedding(env_obs[..., 0].int(), self.places[:, None])  # (B, N, 1)
+        meaning = F.embedding(meaning_codes(env_obs), self.meanings)  # (B, N, 2)
+        mask = (place != PADDING) & (meaning[..., :1] != PADDING)  # (B, N, 1)
+        tokens = torch.where(mask, torch.cat((place, meaning), dim=-1), self.blank)  # (B, N, 3)
+        return tokens, mask.squeeze(-1)
+
+    @property
+    def masked_names(self) -> tuple[str, ...]:
+        """Names of the present world that the policy does not know and therefore never sees."""
+        return self.vocabulary.unknown_in(self.env)

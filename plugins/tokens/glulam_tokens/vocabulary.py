@@ -1,0 +1,111 @@
+"""What a policy calls the things it sees: names in the policy's own order, found again in any world by name.
+
+A *meaning* is a (feature id, value) pair of a token, coded `256 * id + value`; look-up tables have one entry each.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+import torch
+from glulam import GlulamError
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glulam import EnvSpec
+
+__all__ = ["UNKNOWN", "Vocabulary", "meaning_codes"]
+
+BYTE = 256
+UNKNOWN = -1  # the row of a meaning that has no name here
+
+Factors = dict[str, float | None]
+
+
+@attrs.frozen
+class Vocabulary:
+    """The names that a policy knows, in the order of its rows.
+
+    `factors` holds for each name what its values are divided by, or None for a category (a tag, an action),
+    which is there or not.
+
+    Raises:
+        GlulamError: if a factor is not a positive number.
+    """
+
+    factors: Factors
+
+    def __attrs_post_init__(self) -> None:
+        for name, factor in self.factors.items():
+            if factor is not None and not (math.isfinite(factor) and factor > 0):
+                msg = f"feature {name!r} is normalised by {factor}; that must be a positive number"
+                raise GlulamError(msg)
+
+    @classmethod
+    def of(cls, env: EnvSpec) -> Self:
+        """Return the vocabulary of a world.
+
+        Raises:
+            GlulamError: if two things have one name, such as a feature `tag:wall` beside a tag `wall`.
+        """
+        names = env.vocabulary
+        factors: Factors = {name: factor for name, _, _, factor in _meanings(env)}
+        if len(set(names)) != len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            msg = f"environment {env.name!r}: the name {twice[0]!r} means two things; rename the feature or the tag"
+            raise GlulamError(msg)
+        return cls({name: factors[name] for name in names})
+
+    def __len__(self) -> int:
+        return len(self.factors)
+
+    def to_state(self) -> dict[str, Any]:
+        """Return plain JSON values, for a checkpoint."""
+        return {"vocabulary": [[name, factor] for name, factor in self.factors.items()]}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Return the vocabulary that `to_state` wrote."""
+        return cls({str(name): factor for name, factor in state["vocabulary"]})
+
+    def unknown_in(self, env: EnvSpec) -> tuple[str, ...]:
+        """Return the names of a world that are not in the vocabulary."""
+        return tuple(name for name in env.vocabulary if name not in self.factors)
+
+    def tables(self, env: EnvSpec, *, category_value: float) -> tuple[Tensor, Tensor]:
+        """Return the row (int64, `UNKNOWN` where there is none) and the value (float64) of every meaning.
+
+        Values are divided by the policy's own factor for the name; a category has `category_value`.
+        """
+        rows = torch.full((BYTE * BYTE,), UNKNOWN)
+        values = torch.zeros(BYTE * BYTE, dtype=torch.float64)
+        row_of = {name: row for row, name in enumerate(self.factors)}
+        for name, start, stop, _ in _meanings(env):
+            if name not in row_of:
+                continue
+            rows[start:stop] = row_of[name]
+            factor = self.factors[name]
+            scaled = None if factor is None else torch.arange(stop - start, dtype=torch.float64) / factor
+            values[start:stop] = category_value if scaled is None else scaled
+        return rows, values
+
+
+def meaning_codes(env_obs: Tensor) -> Tensor:
+    """Return the code (int32, `[B, N]`) of each token of `[B, N, columns]` uint8."""
+    return env_obs[..., 1].int() * BYTE + env_obs[..., 2]
+
+
+def _meanings(env: EnvSpec) -> Iterator[tuple[str, int, int, float | None]]:
+    """Yield each name of a world, the range of its codes, and its factor (None: a category)."""
+    for feature in env.features:
+        start = BYTE * feature.id
+        if feature.values == "number":
+            yield feature.name, start, start + BYTE, feature.normalization
+            continue
+        values = env.tags if feature.values == "tag" else env.actions.names
+        for index, value in enumerate(values[:BYTE]):  # no byte names one beyond
+            yield f"{feature.name}:{value}", start + index, start + index + 1, None

@@ -1,0 +1,83 @@
+"""The clipped PPO loss.
+
+Legend: `B` segments, `T` steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from tensordict import TensorDictBase
+    from torch import Tensor
+
+    from glulam_train.configs import PpoConfig
+
+__all__ = ["PpoLoss"]
+
+SMALLEST_SPREAD = 1e-6  # advantages that are all equal carry no signal; do not blow up their rounding error
+
+
+class PpoLoss:
+    """A callable `(current, stored) -> (loss, metrics)` over two TensorDicts `[B, T]`.
+
+    `current` is what `Policy.evaluate` returned, with gradient; `stored` is the minibatch from the buffer.
+    The metrics are detached scalars.
+    """
+
+    def __init__(self, config: PpoConfig) -> None:
+        self.config = config
+
+    def __call__(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss of a minibatch and what to log about it."""
+        config = self.config
+        log_ratio = current.get(config.log_prob_key) - stored.get("act_log_prob")  # (B, T)
+        policy_loss, clip_fraction = self._surrogate(log_ratio.exp(), stored.get("advantages"))
+        value_loss = self._value_loss(current.get(config.values_key), stored)
+        entropy = current.get(config.entropy_key).mean()
+        loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
+        metrics = {
+            "policy_loss": policy_loss.detach(),
+            "value_loss": value_loss.detach(),
+            "entropy": entropy.detach(),
+            "approx_kl": _approximate_kl(log_ratio.detach()),
+            "clip_fraction": clip_fraction,
+            "explained_variance": _explained_variance(stored.get("values"), stored.get("returns")),
+        }
+        return loss, metrics
+
+    def _surrogate(self, ratio: Tensor, advantage: Tensor) -> tuple[Tensor, Tensor]:
+        if self.config.normalize_advantage:
+            advantage = _normalized(advantage)
+        clip = self.config.clip
+        clipped = ratio.clamp(1 - clip, 1 + clip)
+        gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
+        return -gain, (ratio.detach() != clipped.detach()).float().mean()
+
+    def _value_loss(self, value: Tensor, stored: TensorDictBase) -> Tensor:
+        target, limit = stored.get("returns"), self.config.clip_values
+        error = (value - target).square()
+        if limit is not None:
+            old = stored.get("values")
+            near = old + (value - old).clamp(-limit, limit)
+            error = torch.maximum(error, (near - target).square())
+        return 0.5 * error.mean()
+
+
+def _normalized(advantage: Tensor) -> Tensor:
+    if advantage.numel() < 2:  # noqa: PLR2004 - one number has no spread
+        return advantage
+    return (advantage - advantage.mean()) / advantage.std().clamp_min(SMALLEST_SPREAD)
+
+
+def _approximate_kl(log_ratio: Tensor) -> Tensor:
+    """Return Schulman's low-variance estimate of KL(old, new): never negative, unlike the plain mean."""
+    return (log_ratio.exp() - 1 - log_ratio).mean()
+
+
+def _explained_variance(value: Tensor, target: Tensor) -> Tensor:
+    """Return the share of the returns' variance that the values foresaw: 1 perfect, 0 no better than a constant."""
+    spread = target.var(correction=0)
+    return 1 - (target - value).var(correction=0) / spread.clamp_min(SMALLEST_SPREAD**2)

@@ -1,0 +1,157 @@
+"""The settings of a training run: one YAML file, saved with the run. Imports no torch."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+import cattrs
+
+from glulam import GlulamError
+from glulam_train.kinds import choice, kind_of, losses, number, setting, text, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["TrainSettings", "read_settings"]
+
+MAX_SEED = 2**30
+
+
+@attrs.frozen(kw_only=True)
+class TrainSettings:
+    """How to train: what, where, for how long, and the numbers of PPO.
+
+    The defaults learn `mettagrid:forage`. `steps` counts agent-steps; a segment is `horizon` steps of one agent;
+    an update learns from one segment of every agent, `epochs` times over, in `minibatches` parts.
+
+    Raises:
+        GlulamError: if a value is out of range, naming the field and what to write.
+    """
+
+    policy: str = setting(text("the name or path of a policy, such as fast"))
+    env: str = setting(text("an environment, such as mettagrid:forage"))
+    steps: int = setting(whole(1), 1_000_000)
+    seed: int = setting(whole(0, MAX_SEED), 0)
+    losses: tuple[Any, ...] = setting(losses(), ("ppo",))
+    num_envs: int = setting(whole(1), 32)
+    horizon: int = setting(whole(1), 32)
+    epochs: int = setting(whole(1), 3)
+    minibatches: int = setting(whole(1), 4)
+    learning_rate: float = setting(number(above=0), 1e-3)
+    schedule: str = setting(choice("constant", "linear"), "constant")  # linear: down to 0 at the last step
+    adam_eps: float = setting(number(above=0), 1e-5)
+    gamma: float = setting(number(most=1), 0.97)
+    gae_lambda: float = setting(number(most=1), 0.95)
+    max_grad_norm: float = setting(number(above=0), 0.5)
+    device: str = setting(text("a device of torch, such as cpu or cuda"), "cpu")
+    threads: int | None = setting(whole(1, optional=True), None)  # null: as many as torch chooses
+    checkpoint_interval: int = setting(whole(1), 200_000)  # agent-steps; first and last are saved in any case
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any], *, where: str = "settings") -> Self:
+        """Return settings made from plain values, numbers read as in YAML 1.2 (`1e-3` is one).
+
+        Raises:
+            GlulamError: naming every field that is unknown, missing or wrong, and what to write instead.
+        """
+        fields = {field.name: field for field in attrs.fields(cls)}
+        problems = [_unknown(name, fields) for name in data if name not in fields]
+        values: dict[str, Any] = {}
+        for name, field in fields.items():
+            try:
+                if name in data:
+                    values[name] = kind_of(field).parse(name, data[name])
+                elif field.default is attrs.NOTHING:
+                    problems.append(f"{name} is missing: write {kind_of(field).expected}")
+            except GlulamError as error:
+                problems.append(str(error))
+        if problems:
+            raise GlulamError("\n".join(f"{where}: {problem}" for problem in problems))
+        return cls(**values)
+
+    def to_yaml(self) -> str:
+        """Return the settings as the text of a file that `read_settings` reads."""
+        import yaml
+
+        plain = cattrs.unstructure(self) | {"losses": list(self.losses)}
+        return str(yaml.safe_dump(plain, sort_keys=False))
+
+    @property
+    def loss_names(self) -> list[str]:
+        """The names of the losses, in order."""
+        return [loss if isinstance(loss, str) else loss["loss"] for loss in self.losses]
+
+    @property
+    def environment_seed(self) -> int:
+        """The seed of the training episodes: even, while evaluation uses odd ones, so they share none."""
+        return 2 * self.seed
+
+
+def read_settings(path: Path | None, assignments: Iterable[str] = (), **given: object) -> TrainSettings:
+    """Return settings from a file, then `key=value` assignments, then what else was given (unless None).
+
+    Args:
+        path: a YAML file, or None.
+        assignments: `FIELD=VALUE`, or `LOSS.FIELD=VALUE` for a field of a loss; values as in YAML.
+        given: fields by name.
+
+    Raises:
+        GlulamError: if the file cannot be read or anything in it or after it is wrong.
+    """
+    data = {} if path is None else _read(path)
+    for assignment in assignments:
+        _assign(data, assignment)
+    data |= {name: value for name, value in given.items() if value is not None}
+    return TrainSettings.from_mapping(data, where="settings" if path is None else str(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        msg = f"cannot read the settings {path}: {error}"
+        raise GlulamError(msg) from error
+    if not isinstance(data, dict):
+        msg = f"{path} holds no settings but {type(data).__name__}: write 'field: value' lines"
+        raise GlulamError(msg)
+    return data
+
+
+def _assign(data: dict[str, Any], assignment: str) -> None:
+    import yaml
+
+    name, equals, written = assignment.partition("=")
+    try:
+        value = yaml.safe_load(written)
+    except yaml.YAMLError as error:
+        msg = f"--set {assignment!r}: {written!r} is no YAML value: {error}"
+        raise GlulamError(msg) from error
+    if not (equals and name):
+        msg = f"--set {assignment!r}: write FIELD=VALUE, such as learning_rate=3e-4 or ppo.entropy_coef=0.02"
+        raise GlulamError(msg)
+    loss, dot, field = name.partition(".")
+    if dot:
+        data["losses"] = list(_with_field(data.get("losses", ["ppo"]), loss, field, value))
+    else:
+        data[name] = value
+
+
+def _with_field(listed: object, loss: str, field: str, value: object) -> Iterable[Any]:
+    """Yield the losses with a field of one of them set."""
+    entries = [listed] if isinstance(listed, str) else list(listed) if isinstance(listed, (list, tuple)) else []
+    plain = [{"loss": entry} if isinstance(entry, str) else dict(entry) for entry in entries]
+    if loss not in [entry.get("loss") for entry in plain]:
+        msg = f"--set {loss}.{field}: no loss {loss!r} among {[entry.get('loss') for entry in plain]}"
+        raise GlulamError(msg)
+    for entry in plain:
+        yield entry | {field: value} if entry.get("loss") == loss else entry
+
+
+def _unknown(name: object, fields: Iterable[str]) -> str:
+    near = get_close_matches(str(name), list(fields), n=1)
+    return f"unknown field {name!r}: " + (f"write {near[0]!r}" if near else f"the fields are {', '.join(fields)}")

@@ -1,0 +1,69 @@
+"""A stack of convolutions over a grid.
+
+Legend: `B` rows, `C` channels, `H` x `W` cells, `D` numbers in the flattened output.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from glulam import GlulamError
+from torch import nn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Cnn"]
+
+
+class Cnn(nn.Module):
+    """Convolutions without padding, a ReLU after each; the output is flattened channel by channel.
+
+    Weights start orthogonal with gain sqrt(2), biases at zero.
+
+    Args:
+        in_shape: (C, H, W) of the input.
+        channels: output channels of each convolution.
+        kernel_sizes: of each convolution, square.
+        strides: of each convolution.
+    """
+
+    def __init__(
+        self,
+        in_shape: tuple[int, int, int],
+        *,
+        channels: tuple[int, ...],
+        kernel_sizes: tuple[int, ...],
+        strides: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        self.in_shape = in_shape
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(incoming, outgoing, kernel, stride)
+            for (incoming, outgoing), kernel, stride in zip(
+                pairwise((in_shape[0], *channels)), kernel_sizes, strides, strict=True
+            )
+        )
+        for convolution in self.convolutions:
+            nn.init.orthogonal_(convolution.weight, math.sqrt(2))
+            nn.init.zeros_(convolution.bias)
+        self.to(memory_format=torch.channels_last)  # as the box is: 0.7 of the time on a CPU
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the flattened output, `[B, D]`.
+
+        Args:
+            x: `[B, C, H, W]`, in any memory format.
+
+        Raises:
+            GlulamError: if the input has another size than the module was built for.
+        """
+        if x.shape[1:] != self.in_shape:
+            msg = f"Cnn was built for inputs of {list(self.in_shape)}, got {list(x.shape[1:])}"
+            raise GlulamError(msg)
+        for convolution in self.convolutions:
+            x = torch.relu_(convolution(x))  # (B, C, H, W)
+        return x.flatten(1)  # (B, D)
