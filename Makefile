@@ -7,13 +7,16 @@ PYTHON =
 TORCH_INDEX =
 
 PY = $(VENV)/bin/python
-PIP = $(PY) -m pip --disable-pip-version-check install
+PIP = $(PY) -m pip --disable-pip-version-check install --no-compile
 READY = $(VENV)/glulam-ready# everything is installed; holds the checkout's path
 MADE = $(VENV)/glulam-made# we made this environment, so we may remove it
 INPUTS = workspace.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 SUITABLE = import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 WORKS = { $(PY) -c '$(SUITABLE)' && $(PY) -m pip --version; } >/dev/null 2>&1
+
+# Bytecode is written when a module is first imported: compiling all of torch would double the time of `make venv`.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help venv run test lint docs evidence clean
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from glulam.memory import State as State
     from glulam.memory import mask_state as mask_state
     from glulam.policy import Policy as Policy
-    from glulam.registry import Registry as Registry
-    from glulam.registry import registry as registry
+    from glulam.catalog import Registry as Registry
+    from glulam.catalog import registry as registry
     from glulam.resolver import ResolvedPolicy as ResolvedPolicy
     from glulam.resolver import resolve as resolve
     from glulam.worlds import environment_spec as environment_spec
@@ -61,7 +61,7 @@ _HOMES = {
     "Policy": "glulam.policy",
     "PolicyConfig": "glulam.config",
     "PolicyError": "glulam.faults",
-    "Registry": "glulam.registry",
+    "Registry": "glulam.catalog",
     "ResolvedPolicy": "glulam.resolver",
     "State": "glulam.memory",
     "TensorSpec": "glulam.experience",
@@ -76,7 +76,7 @@ _HOMES = {
     "merge_specs": "glulam.experience",
     "reads": "glulam.keys",
     "reads_many": "glulam.keys",
-    "registry": "glulam.registry",
+    "registry": "glulam.catalog",
     "resolve": "glulam.resolver",
     "save": "glulam.checkpoint",
     "spec_bytes": "glulam.experience",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from glulam.config import LossConfig
     from glulam.environment import EnvSpec
     from glulam.policy import Policy
-    from glulam.registry import Registry
+    from glulam.catalog import Registry
     from glulam.resolver import Source
 
 __all__ = ["build"]

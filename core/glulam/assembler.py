@@ -73,7 +73,7 @@ class AssembledPolicy(Policy):
 
     def __init__(self, resolved: ResolvedPolicy, env: EnvSpec) -> None:
         super().__init__(resolved, env)
-        self._layers = LayerDict({layer.name: _instantiate(layer, env) for layer in resolved.all_layers})
+        self._modules["layers"] = LayerDict({layer.name: _instantiate(layer, env) for layer in resolved.all_layers})
         head = resolved.action_head
         if head is None:
             msg = f"policy {resolved.name!r} has no action head"
@@ -87,17 +87,17 @@ class AssembledPolicy(Policy):
     @property
     def layers(self) -> LayerDict:  # type: ignore[override]
         """Bound layers by name, in order of execution."""
-        return self._layers
+        return self._modules["layers"]  # type: ignore[return-value]
 
     @property
     def action_head(self) -> BoundLayer:  # type: ignore[override]
         """The layer that chooses and scores actions."""
-        return self._layers[self._head_name]
+        return self.layers[self._head_name]
 
     def memory_layers(self) -> dict[str, MemoryLayer]:
         """Return the memory layers by layer name."""
         return {
-            name: layer.module for name, layer in self._layers.items() if isinstance(layer.module, MemoryLayer)
+            name: layer.module for name, layer in self.layers.items() if isinstance(layer.module, MemoryLayer)
         }
 
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
@@ -136,15 +136,15 @@ class AssembledPolicy(Policy):
 
     def _find_strip(self) -> tuple[str, Callable[[Tensor], Tensor]] | None:
         """Return the shaper's `strip` and its key, unless another layer reads the same observation."""
-        shaper = next(iter(self._layers.values()))
+        shaper = next(iter(self.layers.values()))
         strip = getattr(shaper.module, "strip", None)
         key = shaper.in_keys[0] if shaper.in_keys else ""
-        readers = [layer for layer in self._layers.values() if key in layer.in_keys]
+        readers = [layer for layer in self.layers.values() if key in layer.in_keys]
         return (key, strip) if callable(strip) and len(readers) == 1 else None
 
     def writable_keys(self) -> tuple[str, ...]:
         """Return every key that some layer writes."""
-        return tuple(key for layer in self._layers.values() for key in dict.fromkeys([*layer.out_keys, *layer.score_keys]))
+        return tuple(key for layer in self.layers.values() for key in dict.fromkeys([*layer.out_keys, *layer.score_keys]))
 
     @property
     def keep(self) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ class AssembledPolicy(Policy):
         return self._plan, self._slots, self._outputs  # type: ignore[return-value]
 
     def _make_plan(self) -> None:
-        body = [(name, layer) for name, layer in self._layers.items() if name != self._head_name]
+        body = [(name, layer) for name, layer in self.layers.items() if name != self._head_name]
         written = [key for _, layer in body for key in layer.out_keys]
         self._slots = {key: slot for slot, key in enumerate(dict.fromkeys([*self.in_keys, *written]))}
         head_reads = [key for key in self.action_head.arguments if key is not None]
@@ -187,15 +187,15 @@ class AssembledPolicy(Policy):
 
     def _input_keys(self) -> list[str]:
         """Return what the layers read from the environment, each once."""
-        read = [key for layer in self._layers.values() for key in layer.in_keys]
+        read = [key for layer in self.layers.values() for key in layer.in_keys]
         return list(dict.fromkeys(key for key in read if key in INPUTS or key in OPTIONAL_INPUTS))
 
     def _leaf_keys(self) -> list[str]:
         """Return what comes out without being asked for: what the head reads and what no layer reads."""
         head = self.action_head
-        read = {key for layer in self._layers.values() for key in layer.in_keys} - set(head.in_keys)
+        read = {key for layer in self.layers.values() for key in layer.in_keys} - set(head.in_keys)
         batched = {key for key, info in self.resolved.keys.items() if info.batched}
-        written = [key for layer in self._layers.values() if layer is not head for key in layer.out_keys]
+        written = [key for layer in self.layers.values() if layer is not head for key in layer.out_keys]
         return [key for key in written if key not in read and key in batched]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from glulam.policy import Policy
-    from glulam.registry import Registry
+    from glulam.catalog import Registry
 
 __all__ = ["Checkpoint", "load", "read_checkpoint", "save"]
 
@@ -95,7 +95,7 @@ def load(
     import torch
 
     from glulam.api import build
-    from glulam.registry import Registry
+    from glulam.catalog import Registry
 
     checkpoint = read_checkpoint(path)
     registry = registry or Registry()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from glulam._errors import GlulamError
 from glulam.environment import EnvSpec
-from glulam.registry import Registry
+from glulam.catalog import Registry
 
 if TYPE_CHECKING:
     from glulam.environment import Environment

@@ -189,7 +189,7 @@ class TestAsAModule:
 
     def test_memory_is_not_in_the_state_dict_and_casts_with_the_policy(self, policy):
         policy(step_of(random_obs(2)))
-        assert list(policy.state_dict()) == ["_layers.logit_table.module.weight"]
+        assert list(policy.state_dict()) == ["layers.logit_table.module.weight"]
         policy.double()
         assert policy.memory_state(torch.arange(2))["running_sum", "sum"].dtype == torch.float64
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from glulam import Registry
-from glulam.registry import PluginError
+from glulam.catalog import PluginError
 
 
 def test_names_and_owners_are_known_without_importing(plugins):

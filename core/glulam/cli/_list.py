@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glulam.registry import Registry
+from glulam.catalog import Registry
 
 if TYPE_CHECKING:
-    from glulam.registry import Catalog
+    from glulam.catalog import Catalog
 
 __all__ = ["list_all"]
 

@@ -7,7 +7,7 @@ import sys
 import click
 
 from glulam._errors import GlulamError
-from glulam.registry import PluginError, Registry
+from glulam.catalog import PluginError, Registry
 
 __all__ = ["main"]
 

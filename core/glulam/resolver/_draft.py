@@ -10,12 +10,12 @@ import attrs
 from glulam.config import LayerConfig, ObsShaperConfig, PolicyConfig
 from glulam.document import Document, read_document
 from glulam.faults import Fault, Place, PolicyError, nearest, suggestion
-from glulam.registry import Catalog, Entry, PluginError
+from glulam.catalog import Catalog, Entry, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from glulam.registry import Registry
+    from glulam.catalog import Registry
 
 __all__ = ["Draft", "DraftLayer", "draft_config", "draft_document", "find_source"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from glulam.environment import EnvSpec
     from glulam.faults import Fault
-    from glulam.registry import Catalog
+    from glulam.catalog import Catalog
     from glulam.resolver._draft import DraftLayer
 
 __all__ = ["check_keys", "reads_of", "writes_of"]

@@ -11,14 +11,14 @@ from glulam.config import LossConfig
 from glulam.environment import INPUTS
 from glulam.faults import Fault, Place, suggestion
 from glulam.keys import declared_keys
-from glulam.registry import PluginError
+from glulam.catalog import PluginError
 from glulam.resolver._structure import structure_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from glulam.document import Document
-    from glulam.registry import Registry
+    from glulam.catalog import Registry
 
 __all__ = ["check_losses", "resolve_losses"]
 

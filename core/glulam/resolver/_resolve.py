@@ -13,7 +13,7 @@ from glulam.config import LossConfig, PolicyConfig
 from glulam.document import Document
 from glulam.environment import EnvSpec
 from glulam.faults import Fault, PolicyError
-from glulam.registry import Registry
+from glulam.catalog import Registry
 from glulam.resolver._draft import FORMAT, Draft, DraftLayer, draft_config, draft_document, find_source
 from glulam.resolver._graph import check_keys
 from glulam.resolver._losses import check_losses, resolve_losses

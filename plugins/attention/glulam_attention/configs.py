@@ -1,39 +1,55 @@
-"""The layers of glulam-attention: what turns a set of rows into a few."""
+"""The layers of this plugin: encoders of token sets. Imports no torch.
+
+Legend: `N` tokens of a row.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import glulam
-from attrs.validators import gt
+from attrs.validators import and_, gt, optional
 
 if TYPE_CHECKING:
     from glulam_attention.latent import LatentAttention
+    from glulam_attention.self_attention import SelfAttention
 
-__all__ = ["LatentAttentionConfig"]
+__all__ = ["LatentAttentionConfig", "SelfAttentionConfig"]
+
+
+def _divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
+    """Return a validator: the number divides another field, which may not be known yet."""
+
+    def check(config: object, field: attrs.Attribute[Any], value: int) -> None:
+        width = getattr(config, field_name)
+        if width is not None and value > 0 and width % value:
+            msg = f"{field_name} {width} is not divisible by {field.name} {value}"
+            raise ValueError(msg)
+
+    return check
 
 
 @glulam.layer
 class LatentAttentionConfig(glulam.LayerConfig):
-    """Learned queries attend over token rows; a single query gives one vector a row of the batch."""
+    """Learned queries read a set of tokens by cross-attention; one query gives a vector, more give a set.
 
-    in_key: str = glulam.reads("token_features", shape="N in_dim")
+    Keys and values are projected once and shared by all layers. Tokens outside the mask are not seen.
+    """
+
+    in_key: str = glulam.reads("token_features", dtype="float", shape="N in_dim")
     mask_key: str | None = glulam.reads("token_mask", dtype="bool", shape="N", optional=True)
-    out_key: str = glulam.writes("encoded", shape="out_shape")
-    in_dim: int | None = None
+    out_key: str = glulam.writes("encoded", dtype="float", shape="out_shape")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
     num_queries: int = attrs.field(default=1, validator=gt(0))
     hidden_size: int = attrs.field(default=32, validator=gt(0))
     num_layers: int = attrs.field(default=2, validator=gt(0))
-    num_heads: int = attrs.field(default=4, validator=gt(0))
+    num_heads: int = attrs.field(default=4, validator=and_(gt(0), _divides("hidden_size")))
     out_dim: int = attrs.field(default=128, validator=gt(0))
 
     @property
     def out_shape(self) -> str:
-        """Dims of the output: those of a vector where there is one query."""
-        if self.hidden_size % self.num_heads:
-            msg = f"hidden_size {self.hidden_size} is not divisible by num_heads {self.num_heads}"
-            raise ValueError(msg)
+        """The dims that are written: one vector for one query, else one a query."""
         return "out_dim" if self.num_queries == 1 else "num_queries out_dim"
 
     def build(self) -> LatentAttention:
@@ -41,5 +57,40 @@ class LatentAttentionConfig(glulam.LayerConfig):
         from glulam_attention.latent import LatentAttention
 
         return LatentAttention(
-            self.in_dim or 0, self.num_queries, self.hidden_size, self.num_layers, self.num_heads, self.out_dim
+            _known(self.in_dim, "latent_attention"),
+            self.out_dim,
+            num_queries=self.num_queries,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            num_heads=self.num_heads,
         )
+
+
+@glulam.layer
+class SelfAttentionConfig(glulam.LayerConfig):
+    """A set of vectors becomes one: a learned CLS token attends with them, layer by layer, and is read out.
+
+    There is no MLP between the layers. Rows outside the mask, where one is given, are not seen.
+    """
+
+    in_key: str = glulam.reads("latents", dtype="float", shape="N in_dim")
+    mask_key: str | None = glulam.reads(None, dtype="bool", shape="N", optional=True)
+    out_key: str = glulam.writes("encoded", dtype="float", shape="out_dim")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    num_layers: int = attrs.field(default=2, validator=gt(0))
+    num_heads: int = attrs.field(default=4, validator=and_(gt(0), _divides("in_dim")))
+    out_dim: int = attrs.field(default=128, validator=gt(0))
+
+    def build(self) -> SelfAttention:
+        """Return the module."""
+        from glulam_attention.self_attention import SelfAttention
+
+        in_dim = _known(self.in_dim, "self_attention")
+        return SelfAttention(in_dim, self.out_dim, num_layers=self.num_layers, num_heads=self.num_heads)
+
+
+def _known(in_dim: int | None, layer: str) -> int:
+    if in_dim is None:
+        msg = f"{layer}: in_dim is not known; set it, or resolve the policy"
+        raise glulam.GlulamError(msg)
+    return in_dim

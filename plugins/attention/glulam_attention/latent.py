@@ -1,75 +1,91 @@
-"""Cross-attention from learned queries (Perceiver: Jaegle et al. 2021).
+"""Latent cross-attention: learned queries read a set of tokens.
 
 Legend: `B` rows, `N` tokens, `Q` queries, `D` width, `H` heads.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from glulam_attention._heads import attend, glorot_linear, split_heads, visible
+from torch import nn
+
+if TYPE_CHECKING:
+    from glulam_attention._heads import Visible
+    from torch import Tensor
 
 __all__ = ["LatentAttention"]
 
 MLP_RATIO = 4
+QUERY_STD = 0.02
 
 
 class LatentAttention(nn.Module):
-    """Token rows `[B, N, in_dim]` and a mask `[B, N]` to `[B, out_dim]`, or `[B, Q, out_dim]` of several queries.
+    """Queries attend to tokens layer by layer, then a LayerNorm and, to another width, a linear map.
 
-    Keys and values are projected once and shared by all layers. A row of padding alone attends to nothing.
+    Keys and values come from LayerNorm(features), projected once, without bias, for all layers. A row without a
+    real token gets the output for an attention of zero: finite, and so is its gradient.
+
+    Args:
+        in_dim: width of a token.
+        out_dim: width of the output.
+        num_queries: Q; 1 gives a vector a row, more give a set.
+        hidden_size: D.
+        num_layers: layers, each cross-attention and MLP.
+        num_heads: H, divides D.
     """
 
     def __init__(
-        self, in_dim: int, num_queries: int, hidden_size: int, num_layers: int, num_heads: int, out_dim: int
+        self, in_dim: int, out_dim: int, *, num_queries: int, hidden_size: int, num_layers: int, num_heads: int
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.queries = nn.Parameter(torch.empty(1, num_queries, hidden_size))
-        self.norm_kv = nn.LayerNorm(in_dim)
-        self.k_proj = nn.Linear(in_dim, hidden_size, bias=False)
-        self.v_proj = nn.Linear(in_dim, hidden_size, bias=False)
-        self.layers = nn.ModuleList(_LatentLayer(hidden_size, num_heads) for _ in range(num_layers))
-        self.final_norm = nn.LayerNorm(hidden_size)
-        self.out = nn.Linear(hidden_size, out_dim)
-        nn.init.normal_(self.queries)
+        self.token_norm = nn.LayerNorm(in_dim)
+        self.key = glorot_linear(in_dim, hidden_size, bias=False)
+        self.value = glorot_linear(in_dim, hidden_size, bias=False)
+        self.layers = nn.ModuleList(_CrossLayer(hidden_size, num_heads) for _ in range(num_layers))
+        self.norm = nn.LayerNorm(hidden_size)
+        self.out = nn.Identity() if out_dim == hidden_size else glorot_linear(hidden_size, out_dim)
+        nn.init.trunc_normal_(self.queries, std=QUERY_STD)
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Attend over the tokens for which the mask holds (all of them without one)."""
-        batch = features.shape[0]
-        normed = self.norm_kv(features)
-        key = self.k_proj(normed).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, H, N, D/H)
-        value = self.v_proj(normed).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        allowed = None
-        if mask is not None:
-            # A row with no token at all would divide by zero: it attends to everything, to values of zero.
-            value = value.masked_fill(~mask[:, None, :, None], 0)
-            allowed = (mask | ~mask.any(dim=1, keepdim=True))[:, None, None]  # (B, 1, 1, N)
-        x = self.queries.expand(batch, -1, -1)  # (B, Q, D)
+        """Return `[B, out_dim]` for one query, `[B, Q, out_dim]` for more.
+
+        Args:
+            features: `[B, N, in_dim]`.
+            mask: `[B, N]`, bool, True at real tokens; None where all are.
+        """
+        tokens = self.token_norm(features)  # (B, N, in_dim)
+        key = split_heads(self.key(tokens), self.num_heads)  # (B, H, N, D / H)
+        value = split_heads(self.value(tokens), self.num_heads)
+        seen = None if mask is None else visible(mask)
+        latents = self.queries  # (1, Q, D): all rows alike until they have read
         for layer in self.layers:
-            x = cast("Tensor", layer(x, key, value, allowed))
-        x = cast("Tensor", self.out(self.final_norm(x)))
-        return x.squeeze(1) if x.shape[1] == 1 else x
+            latents = layer(latents, key, value, seen)  # (B, Q, D)
+        out: Tensor = self.out(self.norm(latents))
+        return out.squeeze(1) if self.queries.shape[1] == 1 else out
 
 
-class _LatentLayer(nn.Module):
-    """Pre-norm cross-attention and a pre-norm MLP, each with a residual."""
+class _CrossLayer(nn.Module):
+    """Pre-norm cross-attention and a pre-norm GELU MLP, each added to the latents."""
 
-    def __init__(self, hidden_size: int, num_heads: int) -> None:
+    def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.norm1 = nn.LayerNorm(hidden_size)
-        self.q_proj = nn.Linear(hidden_size, hidden_size, bias=False)
-        self.attn_out_proj = nn.Linear(hidden_size, hidden_size)
-        self.norm2 = nn.LayerNorm(hidden_size)
+        self.attention_norm = nn.LayerNorm(width)
+        self.query = glorot_linear(width, width, bias=False)
+        self.attention_out = glorot_linear(width, width)
         self.mlp = nn.Sequential(
-            nn.Linear(hidden_size, MLP_RATIO * hidden_size), nn.GELU(), nn.Linear(MLP_RATIO * hidden_size, hidden_size)
+            nn.LayerNorm(width),
+            glorot_linear(width, MLP_RATIO * width),
+            nn.GELU(),
+            glorot_linear(MLP_RATIO * width, width),
         )
 
-    def forward(self, x: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None) -> Tensor:
-        query = self.q_proj(self.norm1(x)).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, H, Q, D/H)
-        seen = scaled_dot_product_attention(query, key, value, attn_mask=allowed)
-        x = x + self.attn_out_proj(seen.transpose(1, 2).flatten(2))
-        return x + cast("Tensor", self.mlp(self.norm2(x)))
+    def forward(self, latents: Tensor, key: Tensor, value: Tensor, seen: Visible | None) -> Tensor:
+        query = split_heads(self.query(self.attention_norm(latents)), self.num_heads)  # (1 or B, H, Q, D / H)
+        query = query.expand(key.shape[0], -1, -1, -1)
+        latents = latents + self.attention_out(attend(query, key, value, seen))  # (B, Q, D)
+        return latents + self.mlp(latents)  # type: ignore[no-any-return]

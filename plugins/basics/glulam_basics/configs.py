@@ -74,13 +74,13 @@ class ActivationConfig(glulam.LayerConfig):
 
     in_key: str = glulam.reads(shape="...")
     out_key: str = glulam.writes(shape="...")
-    activation: ActivationName = attrs.field(default="relu", validator=_is_activation)
+    function: ActivationName = attrs.field(default="relu", validator=_is_activation)
 
     def build(self) -> nn.Module:
         """Return the module."""
         from glulam_basics.activation import activation
 
-        return activation(self.activation)
+        return activation(self.function)
 
 
 @glulam.layer

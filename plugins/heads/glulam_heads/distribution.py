@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import log_softmax
 
 from glulam import GlulamError
 from glulam_heads.action_rows import ActionRows
@@ -83,7 +83,7 @@ class ActionDistribution(nn.Module):
     def _log_probs(logits: Tensor, mask: Tensor | None) -> Tensor:
         if mask is not None:
             logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
-        return F.log_softmax(logits, -1)
+        return log_softmax(logits, -1)
 
     def _noise(self, like: Tensor) -> Tensor:
         """Return exponential noise `[B, A]`, drawn as `[B, N]`."""

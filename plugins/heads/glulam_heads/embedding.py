@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import embedding
 
 from glulam_heads.action_rows import ActionRows
 
@@ -41,4 +41,4 @@ class ActionEmbedding(nn.Module):
         Raises:
             GlulamError: if no world has been given yet.
         """
-        return F.embedding(self.rows(), self.weight)
+        return embedding(self.rows(), self.weight)

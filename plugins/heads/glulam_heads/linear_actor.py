@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import embedding, linear
 
 from glulam_heads.action_rows import ActionRows
 
@@ -42,4 +42,4 @@ class LinearActor(nn.Module):
             GlulamError: if no world has been given yet.
         """
         rows = self.rows()
-        return F.linear(x, F.embedding(rows, self.weight), F.embedding(rows, self.bias).squeeze(1))
+        return linear(x, embedding(rows, self.weight), embedding(rows, self.bias).squeeze(1))

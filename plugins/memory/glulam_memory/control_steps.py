@@ -24,55 +24,77 @@ class Timeline:
     """Where the steps of `[B, T]` lie among `[L, B]` control steps.
 
     Attributes:
-        source: `[L * B]`, the row of a flattened `[B * T]` that each control step takes its input from; a dummy
-            takes a neighbour of its own row, whatever it holds.
+        source: `[L * B]`, the row of a flattened `[B * T]` that each control step takes its input from; a
+            dummy takes a neighbour of its own row, whatever it holds.
         target: `[B * T]`, the row of a flattened `[L * B]` that each real step lies in.
-        flags: `[L, B, 2]`, bool: at this control step the state is zeroed; is held.
+        flags: `[L * B, 2]`, bool: at this control step the state is zeroed; is held.
+        shape: `(B, T, L)`.
     """
 
     source: Tensor
     target: Tensor
     flags: Tensor
+    shape: tuple[int, int, int]
 
     @classmethod
     def of(cls, reset: Tensor) -> Timeline:
-        """Lay out the control steps for `reset` (`[B, T]`, bool; none at step 0, where the state itself is zeroed)."""
+        """Lay out the control steps for `reset`, `[B, T]`, bool; at step 0 the state itself is zeroed."""
         B, T = reset.shape
-        row, step = torch.arange(B, device=reset.device), torch.arange(T, device=reset.device)
+        row, step = torch.arange(B, device=reset.device)[:, None], torch.arange(T, device=reset.device)
         place = step + reset.cumsum(1)  # (B, T)
         L = int(place[:, -1].max()) + 1
         real = torch.zeros(B, L, dtype=torch.bool, device=reset.device).scatter_(1, place, value=True)
-        source = real.cumsum(1) - 1 + T * row[:, None]  # (B, L)
+        source = real.cumsum(1) - 1 + T * row  # (B, L)
         hold = torch.arange(L, device=reset.device) > place[:, -1:]
-        flags = torch.stack([~(real | hold), hold], dim=-1)  # (B, L, 2)
-        target = place * B + row[:, None]
-        return cls(source.t().reshape(-1), target.reshape(-1), flags.transpose(0, 1))
+        flags = torch.stack([~(real | hold), hold], dim=-1).transpose(0, 1)  # (L, B, 2)
+        target = place * B + row
+        return cls(source.t().flatten(), target.flatten(), flags.flatten(0, 1), (B, T, L))
+
+    @property
+    def last(self) -> Tensor:
+        """The row of a flattened `[L * B]` in which each row's last real step lies, `[B]`."""
+        B, T, _ = self.shape
+        return self.target.view(B, T)[:, -1]
 
     def spread(self, x: Tensor) -> Tensor:
-        """Return `[B, T, D]` as `[L, B, D]`; what the dummy steps hold is of no consequence."""
-        L, B, _ = self.flags.shape
-        return _TakeRows.apply(x.flatten(0, 1), self.source, self.target).view(L, B, -1)
+        """Return `x` (`[B, T, D]`) as `[L, B, D + 2]`, with the flags; the dummies' own D are of no consequence."""
+        B, _, L = self.shape
+        return _take_rows(x.flatten(0, 1), self.source, self.target, self.flags).view(L, B, -1)
 
-    def gather(self, y: Tensor, steps: int) -> Tensor:
-        """Return the real steps of `[L, B, D]` as `[B, T, D]`; no gradient to speak of reaches the dummies."""
-        B = y.shape[1]
-        return _TakeRows.apply(y.flatten(0, 1), self.target, self.source).view(B, steps, -1)
+    def flagged(self, y: Tensor) -> Tensor:
+        """Return `y` (`[L, B, D]`) as `[L, B, D + 2]`, with the flags."""
+        return torch.cat([y, self.flags.view(*y.shape[:2], 2).to(y.dtype)], dim=2)
+
+    def gather(self, y: Tensor) -> Tensor:
+        """Return the real steps of `y` (`[L, B, D]`) as `[B, T, D]`."""
+        B, T, _ = self.shape
+        return _take_rows(y.flatten(0, 1), self.target, self.source).view(B, T, -1)
+
+
+def _take_rows(rows: Tensor, take: Tensor, back: Tensor, flags: Tensor | None = None) -> Tensor:
+    taken: Tensor = _TakeRows.apply(rows, take, back, flags)  # type: ignore[no-untyped-call]
+    return taken
 
 
 class _TakeRows(torch.autograd.Function):
-    """`rows[take]` whose gradient is taken too, not added up: several times faster than index_select's own.
+    """`cat([rows[take], flags], 1)` whose gradient is taken as well, not added up: several times faster.
 
-    `back` says from which output row each input row takes its gradient. That is right for rows that are taken
-    once. A dummy step gets its neighbour's gradient, which its closed gates then multiply by an exact zero.
+    `back` says from which output row each input row takes its gradient, right for rows taken once. A dummy step
+    gets its neighbour's gradient, which its shut gates then multiply by an exact zero.
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, take: Tensor, back: Tensor) -> Tensor:  # noqa: ANN401 - autograd's own
+    def forward(ctx: Any, rows: Tensor, take: Tensor, back: Tensor, flags: Tensor | None) -> Tensor:  # noqa: ANN401
         ctx.save_for_backward(take, back)
-        return rows.index_select(0, take)
+        ctx.width = width = rows.shape[1]
+        if flags is None:
+            return rows.index_select(0, take)
+        wide = rows.new_empty(len(take), width + flags.shape[1])
+        torch.index_select(rows, 0, take, out=wide[:, :width])  # no copy of what `cat` would copy once more
+        wide[:, width:] = flags
+        return wide
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401 - autograd's own
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401 - autograd's own
         take, back = ctx.saved_tensors
-        taken: Tensor = _TakeRows.apply(grads[0], back, take)
-        return taken, None, None
+        return _take_rows(grads[0][:, : ctx.width], back, take), None, None, None

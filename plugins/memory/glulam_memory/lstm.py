@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import linear
 
 from glulam import GlulamError, MemoryLayer, State, TensorSpec, mask_state
 from glulam_memory.control_steps import Timeline
@@ -107,25 +107,22 @@ class Lstm(MemoryLayer):
 
     def _spans(self, x: Tensor, reset: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over steps with resets among them, as control steps."""
-        B, T, _ = x.shape
         times = Timeline.of(reset)
-        flags = times.flags.to(x.dtype)
-        last = times.target.view(B, T)[:, -1]  # a dummy after it would have its own h
-        y, hs, cs = times.spread(x), [], []  # (L, B, D)
+        y, hs, cs = times.spread(x), [], []  # (L, B, D + 2)
         for layer in range(self.num_layers):
             w_ih, *others = self._weights(layer)
             wider = torch.cat([w_ih, self.shut_gates], dim=1)  # (4H, D + 2)
-            state_l = state["h"][:, layer], state["c"][:, layer]
-            y, _, c = _kernel(torch.cat([y, flags], dim=2), *state_l, wider, *others)
-            hs.append(y.flatten(0, 1).index_select(0, last))
+            y = times.flagged(y) if layer else y
+            y, _, c = _kernel(y, state["h"][:, layer], state["c"][:, layer], wider, *others)
+            hs.append(y.flatten(0, 1).index_select(0, times.last))  # the dummies after it hide h, and keep c
             cs.append(c)
-        return times.gather(y, T), {"h": torch.stack(hs, 1), "c": torch.stack(cs, 1)}
+        return times.gather(y), {"h": torch.stack(hs, 1), "c": torch.stack(cs, 1)}
 
     def _cell(self, layer: int, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         """One step of one layer: plain operations beat the kernel's set-up, three to one for a single row."""
         w_ih, w_hh, b_ih, b_hh = self._weights(layer)
         gates = torch.addmm(b_ih + b_hh, x, w_ih.t()).addmm_(h, w_hh.t())
-        write, keep, new, show = gates.unflatten(1, (4, -1)).unbind(1)  # (B, H) each
+        write, keep, new, show = gates.chunk(4, 1)  # (B, H) each
         c = torch.sigmoid(keep) * c + torch.sigmoid(write) * torch.tanh(new)
         return torch.sigmoid(show) * torch.tanh(c), c
 
@@ -136,7 +133,7 @@ class Lstm(MemoryLayer):
     def _skipped(self, x: Tensor, y: Tensor) -> Tensor:
         if not self.skip:
             return y
-        return y + (x if self.skip_weight is None else F.linear(x, self.skip_weight))
+        return y + (x if self.skip_weight is None else linear(x, self.skip_weight))
 
     def _check(self, x: Tensor, state: State, rank: int) -> None:
         if x.dim() != rank or x.shape[-1] != self.in_dim:

@@ -43,7 +43,7 @@ class ExperienceBuffer:
         computed: Collection[str] = (),
         device: torch.device | str = "cpu",
     ) -> None:
-        self.segments, self.horizon = segments, horizon
+        self.segments, self.horizon, self.device = segments, horizon, torch.device(device)
         self.bytes = spec_bytes(spec, segments=segments, horizon=horizon)
         self.steps: dict[Any, Tensor] = {}
         self.starts: dict[Any, Tensor] = {}
@@ -92,8 +92,8 @@ class ExperienceBuffer:
             return
         size = self.segments // count
         order = torch.randperm(self.segments, generator=generator)
-        for rows in order.split(size):
-            picked = rows.to(next(iter(self.steps.values())).device)
+        for rows in order.view(count, size):
+            picked = rows.to(self.device)
             steps = {key: tensor.index_select(0, picked) for key, tensor in self.steps.items()}
             starts = {key: tensor.index_select(0, picked) for key, tensor in self.starts.items()}
             yield _packed(steps, [size, self.horizon]), _packed(starts, [size])
@@ -110,6 +110,6 @@ def _found(td: TensorDictBase, key: Any, shape: torch.Size) -> Tensor:  # noqa: 
     value: Tensor | None = td.get(key, None)
     if value is None or value.shape != shape:
         found = "the rollout does not write it" if value is None else f"it has shape {list(value.shape)}"
-        msg = f"{key!r} is to be stored with shape {list(shape)}, but {found}; see experience_spec() of the policy"
+        msg = f"{key!r} is to be stored with shape {list(shape)}, but {found}; see Policy.experience_spec"
         raise GlulamError(msg)
     return value

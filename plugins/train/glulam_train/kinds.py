@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,20 +63,17 @@ def whole(least: int, most: int | None = None, *, optional: bool = False) -> Kin
     """Return whole numbers within bounds."""
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     expected = f"a whole number {bounds}" + (", or null" if optional else "")
-    return Kind(expected, _integer, lambda value: least <= value and (most is None or value <= most), optional)
+    top = math.inf if most is None else most
+    return Kind(expected, _integer, lambda value: least <= value <= top, optional)
 
 
 def number(*, above: float | None = None, least: float = 0.0, most: float | None = None) -> Kind:
     """Return finite numbers within bounds."""
     lower = f"above {above:g}" if above is not None else f"of at least {least:g}"
     bounds = lower if most is None else f"from {least:g} to {most:g}"
-    return Kind(
-        f"a number {bounds}",
-        _float,
-        lambda value: (
-            (value > above if above is not None else value >= least) and value <= (most if most is not None else 1e300)
-        ),
-    )
+    top = sys.float_info.max if most is None else most
+    enough = least.__le__ if above is None else above.__lt__
+    return Kind(f"a number {bounds}", _float, lambda value: enough(value) and value <= top)
 
 
 def text(expected: str) -> Kind:
@@ -116,4 +115,6 @@ def _losses(value: object) -> tuple[Any, ...]:
 
 def _are_losses(value: tuple[Any, ...]) -> bool:
     names = [loss.get("loss") if isinstance(loss, Mapping) else loss for loss in value]
-    return bool(names) and all(isinstance(name, str) and name for name in names) and len({*names}) == len(names)
+    return (
+        bool(names) and all(isinstance(name, str) and name for name in names) and len({*names}) == len(names)
+    )

@@ -63,7 +63,8 @@ class PpoLoss:
             old = stored.get("values")
             near = old + (value - old).clamp(-limit, limit)
             error = torch.maximum(error, (near - target).square())
-        return 0.5 * error.mean()
+        loss: Tensor = 0.5 * error.mean()
+        return loss
 
 
 def _normalized(advantage: Tensor) -> Tensor:
@@ -78,6 +79,6 @@ def _approximate_kl(log_ratio: Tensor) -> Tensor:
 
 
 def _explained_variance(value: Tensor, target: Tensor) -> Tensor:
-    """Return the share of the returns' variance that the values foresaw: 1 perfect, 0 no better than a constant."""
+    """Return the share of the returns' variance that the values foresaw: 1 is all of it, a constant's is 0."""
     spread = target.var(correction=0)
     return 1 - (target - value).var(correction=0) / spread.clamp_min(SMALLEST_SPREAD**2)

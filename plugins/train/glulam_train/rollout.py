@@ -1,7 +1,7 @@
 """Rollout: a policy plays in an environment and fills the experience buffer.
 
-Legend: `B` rows of the environment, one segment each; `T` steps. Names that end in `_tp1` hold at column t what
-action t led to (see `advantages`).
+Legend: `B` rows of the environment, one segment each; `T` steps. Names that end in `_tp1` hold at column t
+what action t led to (see `advantages`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import attrs
 import torch
 from tensordict import TensorDict
+from torch import Tensor
 
 if TYPE_CHECKING:
     from tensordict import TensorDictBase
-    from torch import Tensor
 
     from glulam import Environment, Policy
     from glulam_train.buffer import ExperienceBuffer
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Episodes:
-    """Returns and lengths of the episodes of each row; `finished` holds the recent `(return, length)` pairs."""
+    """Returns and lengths of the episodes of each row; `finished` holds recent `(return, length)` pairs."""
 
     def __init__(self, rows: int) -> None:
         self.count = 0
@@ -56,7 +56,9 @@ class Episodes:
         self._returns += reward
         self._lengths += 1
         if bool(ended.any()):
-            self.finished.extend(zip(self._returns[ended].tolist(), self._lengths[ended].tolist(), strict=True))
+            self.finished.extend(
+                zip(self._returns[ended].tolist(), self._lengths[ended].tolist(), strict=True)
+            )
             self.count += int(ended.sum())
             self._returns[ended] = 0
             self._lengths[ended] = 0
@@ -101,14 +103,14 @@ class Rollout:
             if t:
                 self._follow(t - 1, td.get("values", None))
             self._advance(t, td)
-        self._follow(self.horizon - 1, self._values(self._td))
+        self._follow(self.horizon - 1, self._values(self._td, self._td.get("env_id")))
         return self.outcome
 
     def _advance(self, t: int, td: TensorDictBase) -> None:
         """Apply the actions of step t, and keep what they led to."""
-        after = self.environment.step(td.get("actions").to("cpu"))
-        done, truncated = after.get("dones"), after.get("truncateds")
-        self.episodes.add(after.get("rewards"), done | truncated)
+        after = self.environment.step(td.get("actions"))
+        done, truncated = after.get("dones").cpu(), after.get("truncateds").cpu()
+        self.episodes.add(after.get("rewards").cpu(), done | truncated)
         cut_off = truncated & ~done  # an episode that is both has terminated
         self._td = self._moved(after)
         outcome = self.outcome
@@ -117,7 +119,9 @@ class Rollout:
         outcome.truncated_tp1[:, t] = self._td.get("truncateds")
         if bool(cut_off.any()):
             rows = cut_off.nonzero().squeeze(1)
-            outcome.value_tp1[rows.to(self.policy.device), t] = self._final_values(rows, after)
+            values = self._final_values(rows, after)
+            if values is not None:
+                outcome.value_tp1[rows.to(self.policy.device), t] = values
 
     def _follow(self, t: int, value_tp1: Tensor | None) -> None:
         """Note the values of observations t+1, except where the final observation's value stands already."""
@@ -126,7 +130,7 @@ class Rollout:
             column = self.outcome.value_tp1[:, t]
             column.copy_(torch.where(cut_off, column, value_tp1))
 
-    def _final_values(self, rows: Tensor, after: TensorDictBase) -> Tensor:
+    def _final_values(self, rows: Tensor, after: TensorDictBase) -> Tensor | None:
         """Return the values of the final observations of some rows, as if their episodes had gone on.
 
         The memory is the one before the next step, its reset not applied: so the flags are cleared.
@@ -138,10 +142,12 @@ class Rollout:
         td = TensorDict(inputs, batch_size=[len(rows)]).to(self.policy.device)
         return self._values(td, env_id)
 
-    def _values(self, td: TensorDictBase, env_id: Tensor | None = None) -> Tensor | None:
-        ids = td.get("env_id") if env_id is None else env_id
+    def _values(self, td: TensorDictBase, env_id: Tensor) -> Tensor | None:
         inputs = td.exclude("actions")  # without actions nothing is scored
-        return self.policy.evaluate(inputs, self.policy.memory_state(ids)).get("values", None)
+        values: Tensor | None = self.policy.evaluate(inputs, self.policy.memory_state(env_id)).get(
+            "values", None
+        )
+        return values
 
     def _moved(self, td: TensorDict) -> TensorDict:
         """Return the policy's inputs on its device; on the CPU that is the TensorDict itself."""

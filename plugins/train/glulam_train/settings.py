@@ -24,8 +24,8 @@ MAX_SEED = 2**30
 class TrainSettings:
     """How to train: what, where, for how long, and the numbers of PPO.
 
-    The defaults learn `mettagrid:forage`. `steps` counts agent-steps; a segment is `horizon` steps of one agent;
-    an update learns from one segment of every agent, `epochs` times over, in `minibatches` parts.
+    The defaults learn `mettagrid:forage`. `steps` counts agent-steps; a segment is `horizon` steps of one
+    agent; an update learns from one segment of every agent, `epochs` times over, in `minibatches` parts.
 
     Raises:
         GlulamError: if a value is out of range, naming the field and what to write.
@@ -143,8 +143,10 @@ def _assign(data: dict[str, Any], assignment: str) -> None:
 
 def _with_field(listed: object, loss: str, field: str, value: object) -> Iterable[Any]:
     """Yield the losses with a field of one of them set."""
-    entries = [listed] if isinstance(listed, str) else list(listed) if isinstance(listed, (list, tuple)) else []
-    plain = [{"loss": entry} if isinstance(entry, str) else dict(entry) for entry in entries]
+    entries = (
+        [listed] if isinstance(listed, str) else list(listed) if isinstance(listed, (list, tuple)) else []
+    )
+    plain = [entry if isinstance(entry, dict) else {"loss": entry} for entry in entries]
     if loss not in [entry.get("loss") for entry in plain]:
         msg = f"--set {loss}.{field}: no loss {loss!r} among {[entry.get('loss') for entry in plain]}"
         raise GlulamError(msg)
@@ -154,4 +156,6 @@ def _with_field(listed: object, loss: str, field: str, value: object) -> Iterabl
 
 def _unknown(name: object, fields: Iterable[str]) -> str:
     near = get_close_matches(str(name), list(fields), n=1)
-    return f"unknown field {name!r}: " + (f"write {near[0]!r}" if near else f"the fields are {', '.join(fields)}")
+    return f"unknown field {name!r}: " + (
+        f"write {near[0]!r}" if near else f"the fields are {', '.join(fields)}"
+    )

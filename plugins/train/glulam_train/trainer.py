@@ -17,10 +17,12 @@ from glulam_train.buffer import ExperienceBuffer
 from glulam_train.rollout import Rollout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tensordict import TensorDict
     from torch import Tensor
 
-    from glulam import Environment, Policy
+    from glulam import Environment, ExperienceSpec, LossConfig, Policy
     from glulam_train.rollout import Outcome
     from glulam_train.settings import TrainSettings
 
@@ -50,9 +52,9 @@ class Trainer:
         spec = policy.experience_spec()
         self.computed = COMPUTED & {key for loss in self.losses.values() for key in loss.computed_keys}
         if self.computed and "values" not in spec:
-            msg = f"the trainer computes {sorted(self.computed)} from 'values', which no layer, head or loss stores"
+            msg = f"{', '.join(sorted(self.computed))} are computed from 'values', which no loss has stored"
             raise GlulamError(msg)
-        policy.keep = dict.fromkeys([*policy.keep, *(key for key in spec if key in policy.writable_keys())])
+        _keep_stored(policy, spec)
         self.rollout = Rollout(policy, environment, settings.horizon)
         self.buffer = ExperienceBuffer(
             spec,
@@ -64,7 +66,10 @@ class Trainer:
         self._terms = {name: loss.build() for name, loss in self.losses.items()}
         self._parameters = [weight for weight in policy.parameters() if weight.requires_grad]
         self._adam = torch.optim.Adam(
-            self._parameters, lr=settings.learning_rate, eps=settings.adam_eps, fused=policy.device.type != "mps"
+            self._parameters,
+            lr=settings.learning_rate,
+            eps=settings.adam_eps,
+            fused=True,
         )
         self._shuffles = torch.Generator().manual_seed(settings.seed)
 
@@ -76,11 +81,11 @@ class Trainer:
     def update(self) -> dict[str, float | None]:
         """Play one segment in every row, learn from it, and return metrics.
 
-        `ratio_error` is the largest |ratio - 1| between training and rollout before anything was learned: above
-        rounding error, memory or resets disagree between the two.
+        `ratio_error` is the largest |ratio - 1| between training and rollout before anything was learned:
+        above rounding error, memory or resets disagree between the two.
 
         Raises:
-            GlulamError: if the loss or its gradient is not finite; the weights are then as before that minibatch.
+            GlulamError: if the loss or its gradient is not finite; the weights stay as before the minibatch.
         """
         rate = self._set_learning_rate()
         outcome = self.rollout.collect(self.buffer)
@@ -89,7 +94,9 @@ class Trainer:
         sums: defaultdict[str, Tensor | float] = defaultdict(float)
         ratio_error = 0.0
         for epoch in range(self.settings.epochs):
-            for number, (stored, state) in enumerate(self.buffer.minibatches(self.settings.minibatches, self._shuffles)):
+            for number, (stored, state) in enumerate(
+                self.buffer.minibatches(self.settings.minibatches, self._shuffles)
+            ):
                 current = self.policy.evaluate(stored, state)
                 if epoch == number == 0:
                     ratio_error = _ratio_error(current, stored)
@@ -143,31 +150,42 @@ class Trainer:
     def _check_finite(self, loss: float, norm: float) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             msg = (
-                f"training stopped after {self.agent_steps} agent-steps: the loss is {loss}, the norm of its gradient "
-                f"{norm}; the last checkpoint is intact. Try a smaller learning_rate than "
+                f"training stopped after {self.agent_steps} agent-steps: the loss is {loss}, the norm of its "
+                f"gradient {norm}; the last checkpoint is intact. Try a smaller learning_rate than "
                 f"{self.settings.learning_rate:g}"
             )
             raise GlulamError(msg)
 
 
-def _check(settings: TrainSettings, environment: Environment, losses: dict[str, object]) -> None:
+def _check(settings: TrainSettings, environment: Environment, losses: Mapping[str, LossConfig]) -> None:
     spec = environment.spec
     segments = settings.num_envs * spec.num_agents
     if segments % settings.minibatches:
         divisors = [count for count in range(1, min(segments, 64) + 1) if segments % count == 0]
         msg = (
-            f"minibatches is {settings.minibatches}, which does not divide the {segments} segments of an update "
-            f"({settings.num_envs} environments x {spec.num_agents} agents): write one of {divisors}"
+            f"minibatches is {settings.minibatches}, which does not divide the {segments} segments of an "
+            f"update ({settings.num_envs} environments x {spec.num_agents} agents): write one of {divisors}"
         )
         raise GlulamError(msg)
     if spec.autoreset != "same_step":
-        msg = f"environment {spec.name!r} has autoreset {spec.autoreset!r}; this trainer knows same_step alone"
+        msg = (
+            f"environment {spec.name!r} has autoreset {spec.autoreset!r}; this trainer knows same_step alone"
+        )
         raise GlulamError(msg)
     for name, loss in losses.items():
-        strange = sorted(set(getattr(loss, "computed_keys", ())) - COMPUTED)
+        strange = sorted(set(loss.computed_keys) - COMPUTED)
         if strange:
-            msg = f"loss {name!r} wants {strange[0]!r} computed; the trainer computes {', '.join(sorted(COMPUTED))}"
+            known = ", ".join(sorted(COMPUTED))
+            msg = f"loss {name!r} wants {strange[0]!r} computed; the trainer computes {known}"
             raise GlulamError(msg)
+
+
+def _keep_stored(policy: Policy, spec: ExperienceSpec) -> None:
+    """Have the policy give out, in rollout too, what a loss or a layer wants stored from inside it."""
+    inside = set(policy.writable_keys()) - {*policy.out_keys, *policy.action_head.act_keys}
+    wanted = [key for key in spec if isinstance(key, str) and key in inside]
+    if wanted:
+        policy.keep = tuple(dict.fromkeys([*policy.keep, *wanted]))
 
 
 def _ratio_error(current: TensorDict, stored: TensorDict) -> float:

@@ -1,0 +1,39 @@
+"""`fast` once more, as a policy class: what its YAML twin says in ten lines, written out by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import glulam
+
+if TYPE_CHECKING:
+    from glulam_policies.fast_policy import FastPolicy
+
+__all__ = ["FastClassConfig"]
+
+
+@attrs.frozen(kw_only=True)
+class FastClassConfig(glulam.PolicyConfig):
+    """The sizes of `fast`; the observation shaper, the memory and the head are layers by their registered names.
+
+    A policy class may build as much or as little from layer configs as it likes. This one takes from the
+    registry what is hard to write (shaper, memory, action embedding, head) and writes the rest itself.
+    """
+
+    name: str = "fast_class"
+    channels: int = 64
+    hidden_size: int = 128
+    critic_size: int = 1024
+    actor_size: int = 512
+    embed_dim: int = 16
+
+    def build_policy(self, resolved: glulam.ResolvedPolicy) -> FastPolicy:
+        """Return the policy for the environment of `resolved`."""
+        from glulam_policies.fast_policy import FastPolicy
+
+        return FastPolicy(resolved, self)
+
+    def layer(self, kind: str, **fields: Any) -> Any:  # noqa: ANN401 - a config that another package defines
+        """Return the config of an installed layer."""
+        return glulam.registry().layers.find(kind).load()(**fields)

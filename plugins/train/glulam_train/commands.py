@@ -1,0 +1,89 @@
+"""`glulam train` and `glulam eval`; torch is imported once a command runs, not for its help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from glulam_train.settings import read_settings
+
+__all__ = ["evaluate", "train"]
+
+
+@click.command()
+@click.argument("policy", required=False)
+@click.option("--env", help="Environment, such as mettagrid:forage.")
+@click.option("--steps", type=int, help="Agent-steps to train for.")
+@click.option("--seed", type=int, help="Seed of weights, actions and episodes.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; made if need be."
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file, such as an earlier run's.")
+@click.option(
+    "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in the folder.")
+def train(  # noqa: PLR0913, PLR0917 - one argument an option
+    policy: str | None,
+    env: str | None,
+    steps: int | None,
+    seed: int | None,
+    out: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    *,
+    overwrite: bool,
+) -> None:
+    """Train POLICY (a name or a YAML file) in an environment.
+
+    The folder gets settings.yaml, checkpoint.safetensors, metrics.jsonl and curve.png. What stands on the
+    command line goes before --set, --set before --config.
+    """
+    settings = read_settings(config, assignments, policy=policy, env=env, steps=steps, seed=seed)
+    from glulam_train.run import Run
+
+    run = Run(settings, out, overwrite=overwrite)
+    try:
+        click.echo(run.describe(), err=True)
+        run.train()
+    finally:
+        run.close()
+    end = f"stopped early ({run.stopped})" if run.stopped else "done"
+    click.echo(f"{end}: {run.trainer.agent_steps:,} agent-steps, {_return_of(run.rows)}", err=True)
+    click.echo(f"checkpoint  {run.folder.checkpoint}\ncurve       {run.folder.curve}")
+
+
+@click.command(name="eval")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--env", required=True, help="Environment, such as mettagrid:forage.")
+@click.option("--episodes", type=int, default=200, show_default=True, help="Agent-episodes to play.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of episodes, never a training's.")
+@click.option("--greedy", is_flag=True, help="Take the likeliest action instead of drawing one.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def evaluate(  # noqa: PLR0913 - one argument an option
+    checkpoint: Path, env: str, episodes: int, seed: int, style: str, *, greedy: bool
+) -> None:
+    """Play episodes with the policy of CHECKPOINT and print its return, one agent's over one episode."""
+    import glulam
+    from glulam_train.evaluation import evaluate_policy
+
+    policy = glulam.load(checkpoint, env)
+    report = evaluate_policy(policy, env, episodes, seed, greedy=greedy, checkpoint=checkpoint)
+    click.echo(json.dumps(report) if style == "json" else _text(report))
+
+
+def _text(report: dict[str, Any]) -> str:
+    spread = report["return_ci95"]
+    margin = "" if spread is None else f" ± {spread:.3f}"
+    return (
+        f"return {report['return_mean']:.3f}{margin} over {report['episodes']} episodes "
+        f"of {report['length_mean']:.1f} steps in {report['environment']}, seed {report['seed']}"
+    )
+
+
+def _return_of(rows: list[dict[str, Any]]) -> str:
+    last = rows[-1]["return_mean"] if rows else None
+    return "no episode ended" if last is None else f"return of recent episodes {last:.2f}"

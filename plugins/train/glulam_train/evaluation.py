@@ -1,0 +1,158 @@
+"""Evaluation: returns over a fixed number of whole episodes, on seeds that training never uses.
+
+Legend: `B` rows of the environment, one agent each.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import glulam
+from glulam import GlulamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tensordict import TensorDict
+    from torch import Tensor
+
+    from glulam import Environment, Policy
+
+__all__ = ["evaluate_policy", "random_return"]
+
+MAX_ENVS = 32
+NORMAL_95 = 1.96
+
+
+def evaluate_policy(  # noqa: PLR0913 - what the report names
+    policy: Policy,
+    env_uri: str,
+    episodes: int,
+    seed: int,
+    *,
+    greedy: bool = False,
+    checkpoint: str | Path | None = None,
+) -> dict[str, Any]:
+    """Play episodes with a policy and return what `glulam eval` reports.
+
+    Args:
+        policy: initialised to the environment; its memory is cleared before and after.
+        env_uri: the environment.
+        episodes: agent-episodes, exactly as many.
+        seed: of episodes and actions; whatever it is, no episode is one of a training's.
+        greedy: take the likeliest action instead of drawing one.
+        checkpoint: where the policy came from, for the report.
+
+    Raises:
+        GlulamError: if `episodes` or `seed` is out of range, or the environment cannot be made.
+    """
+
+    def act(td: TensorDict) -> Tensor:
+        td = policy(td.to(policy.device))
+        actions: Tensor = td.get("actions") if not greedy else _likeliest(td)
+        return actions
+
+    with _set_aside(policy), torch.no_grad():
+        report = _play(env_uri, act, episodes, seed)
+    return report | {"checkpoint": None if checkpoint is None else str(checkpoint)}
+
+
+def random_return(env_uri: str, episodes: int, seed: int) -> dict[str, Any]:
+    """Play episodes with actions drawn uniformly and return the same report, `checkpoint` being None."""
+    count = glulam.environment_spec(env_uri).num_actions
+    report = _play(env_uri, lambda td: torch.randint(count, td.batch_size), episodes, seed)
+    return report | {"checkpoint": None}
+
+
+def _play(env_uri: str, act: Callable[[TensorDict], Tensor], episodes: int, seed: int) -> dict[str, Any]:
+    if episodes < 1 or seed < 0:
+        msg = f"episodes is {episodes} and seed {seed}: write at least 1 episode and a seed of at least 0"
+        raise GlulamError(msg)
+    agents = glulam.environment_spec(env_uri).num_agents
+    num_envs = min(MAX_ENVS, math.ceil(episodes / agents))
+    # Training seeds are even.
+    with (
+        closing(glulam.make_environment(env_uri, num_envs=num_envs, seed=2 * seed + 1)) as environment,
+        torch.random.fork_rng(),
+    ):
+        torch.manual_seed(seed)
+        returns, lengths, groups = _collect(environment, act, episodes)
+    return {
+        "episodes": episodes,
+        "return_mean": float(returns.mean()),
+        "return_ci95": _half_width(returns, groups),
+        "length_mean": float(lengths.mean()),
+        "seed": seed,
+        "environment": env_uri,
+    }
+
+
+def _collect(
+    environment: Environment, act: Callable[[TensorDict], Tensor], episodes: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return returns, lengths and groups of exactly `episodes` episodes.
+
+    Each row plays a number of episodes that is fixed beforehand: counting whichever end first would favour
+    short ones. Agents that share a world share its luck: their k-th episodes form one group.
+    """
+    td = environment.reset()
+    rows, agents = td.batch_size[0], environment.spec.num_agents
+    row = torch.arange(rows)
+    quota = episodes // rows + (row < episodes % rows)  # (B,)
+    played, length = torch.zeros(2, rows, dtype=torch.int64).unbind()
+    earned = torch.zeros(rows, dtype=torch.float64)
+    found: list[Tensor] = []
+    while bool((played < quota).any()):
+        td = environment.step(act(td))
+        earned += td.get("rewards").cpu()
+        length += 1
+        ended = (td.get("dones") | td.get("truncateds")).cpu()
+        if bool(ended.any()):
+            counted = ended & (played < quota)
+            group = played * rows + row // agents
+            found.append(torch.stack([earned, length.double(), group.double()])[:, counted])
+            played += ended
+            earned[ended], length[ended] = 0, 0
+    returns, lengths, groups = torch.cat(found, dim=1).unbind()
+    return returns, lengths, groups.long()
+
+
+def _half_width(returns: Tensor, groups: Tensor) -> float | None:
+    """Return half the width of the 95 % confidence interval of the mean, from sums over groups.
+
+    Agents of one world are not independent, so the group is the unit; None if there is but one.
+    """
+    index = torch.unique(groups, return_inverse=True)[1]
+    count = int(index.max()) + 1
+    if count == 1:
+        return None
+    sums = torch.zeros(count, dtype=returns.dtype).index_add_(0, index, returns - returns.mean())
+    variance = sums.square().sum() * count / (count - 1) / len(returns) ** 2
+    return NORMAL_95 * math.sqrt(float(variance))
+
+
+def _likeliest(td: TensorDict) -> Tensor:
+    logits = td.get("logits", None)
+    if logits is None:
+        msg = "greedy play needs 'logits', which this policy does not write; leave greedy out"
+        raise GlulamError(msg)
+    likeliest: Tensor = logits.argmax(-1)
+    return likeliest
+
+
+@contextmanager
+def _set_aside(policy: Policy) -> Iterator[None]:
+    """Let a policy play from empty memory in evaluation mode, and put both back to a clean start after."""
+    training = policy.training
+    policy.eval()
+    policy.reset_memory()
+    try:
+        yield
+    finally:
+        policy.train(training)
+        policy.reset_memory()
