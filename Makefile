@@ -55,7 +55,7 @@ $(READY): $(INPUTS)
 	if test -z "$$python"; then \
 	  echo 'glulam needs Python 3.11 or 3.12 and found neither: install python3.12 (with python3.12-venv on Debian and Ubuntu), or name one with PYTHON=<path>.' >&2; exit 1; \
 	fi; \
-	echo "glulam: making $(VENV) with $$python; downloads about 0.4 GB with torch's CPU build, about 3 GB with the CUDA build that Linux gets unless TORCH_INDEX or pip's settings say otherwise."; \
+	echo "glulam: making $(VENV) with $$python; downloads about 0.3 GB with torch's CPU build, about 3 GB with the CUDA build that Linux gets unless TORCH_INDEX or pip's settings say otherwise."; \
 	mkdir -p $(VENV) && : > $(MADE) && "$$python" -m venv $(VENV)
 	@rm -f $(READY)
 	$(PIP) --quiet $$(grep -E '^(editables|hatchling)==' workspace.txt)

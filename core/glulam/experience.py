@@ -20,11 +20,15 @@ _ITEM_BYTES = {"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "float16": 2, "bflo
 _ITEM_BYTES |= {"float32": 4, "int64": 8, "float64": 8}
 
 
+def _dims(shape: Iterable[int]) -> tuple[int, ...]:
+    return tuple(shape)
+
+
 @attrs.frozen
 class TensorSpec:
     """One stored tensor: the shape of a row, its dtype's name, and whether a row is a step or a segment."""
 
-    shape: tuple[int, ...] = attrs.field(converter=tuple)
+    shape: tuple[int, ...] = attrs.field(converter=_dims)
     dtype: str = "float32"
     per: Literal["step", "segment"] = "step"
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from glulam_attention._heads import attend, glorot_linear, split_heads, visible
 from torch import nn
 
+from glulam_attention._heads import attend, glorot_linear, join_heads, split_heads, visible
+
 if TYPE_CHECKING:
-    from glulam_attention._heads import Visible
+    from collections.abc import Callable
+
     from torch import Tensor
+
+    Read = Callable[[Tensor], Tensor]  # queries (1 or B, H, Q, D / H) to what they read (B, H, Q, D / H)
 
 __all__ = ["LatentAttention"]
 
@@ -24,8 +28,8 @@ QUERY_STD = 0.02
 class LatentAttention(nn.Module):
     """Queries attend to tokens layer by layer, then a LayerNorm and, to another width, a linear map.
 
-    Keys and values come from LayerNorm(features), projected once, without bias, for all layers. A row without a
-    real token gets the output for an attention of zero: finite, and so is its gradient.
+    Keys and values come from LayerNorm(features), projected once, without bias, for all layers. A row
+    without a real token gets the output for an attention of zero: finite, and so is its gradient.
 
     Args:
         in_dim: width of a token.
@@ -36,11 +40,19 @@ class LatentAttention(nn.Module):
         num_heads: H, divides D.
     """
 
-    def __init__(
-        self, in_dim: int, out_dim: int, *, num_queries: int, hidden_size: int, num_layers: int, num_heads: int
+    def __init__(  # noqa: PLR0913 - a module takes numbers, never a config
+        self,
+        in_dim: int,
+        out_dim: int,
+        *,
+        num_queries: int,
+        hidden_size: int,
+        num_layers: int,
+        num_heads: int,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.folds = num_layers * num_queries * num_heads <= hidden_size
         self.queries = nn.Parameter(torch.empty(1, num_queries, hidden_size))
         self.token_norm = nn.LayerNorm(in_dim)
         self.key = glorot_linear(in_dim, hidden_size, bias=False)
@@ -58,14 +70,42 @@ class LatentAttention(nn.Module):
             mask: `[B, N]`, bool, True at real tokens; None where all are.
         """
         tokens = self.token_norm(features)  # (B, N, in_dim)
+        read = (self._folded if self.folds else self._projected)(tokens, mask)
+        latents = self.queries  # (1, Q, D): all rows alike until they have read
+        for layer in self.layers:
+            latents = layer(latents, read)  # (B, Q, D)
+        out: Tensor = self.out(self.norm(latents))
+        return out.squeeze(1) if self.queries.shape[1] == 1 else out
+
+    def _projected(self, tokens: Tensor, mask: Tensor | None) -> Read:
+        """Return attention to keys and values that are projected here, once."""
         key = split_heads(self.key(tokens), self.num_heads)  # (B, H, N, D / H)
         value = split_heads(self.value(tokens), self.num_heads)
         seen = None if mask is None else visible(mask)
-        latents = self.queries  # (1, Q, D): all rows alike until they have read
-        for layer in self.layers:
-            latents = layer(latents, key, value, seen)  # (B, Q, D)
-        out: Tensor = self.out(self.norm(latents))
-        return out.squeeze(1) if self.queries.shape[1] == 1 else out
+        return lambda query: attend(query.expand(tokens.shape[0], -1, -1, -1), key, value, seen)
+
+    def _folded(self, tokens: Tensor, mask: Tensor | None) -> Read:
+        """Return the same attention, the maps of keys and values applied to queries and results instead.
+
+        Scores are q . (K x) = (K^T q) . x and results sum a (V x) = V (sum a x), so no token is projected;
+        with few queries that takes half the time.
+        """
+        key, value = (
+            linear.weight.view(self.num_heads, -1, tokens.shape[-1]) for linear in (self.key, self.value)
+        )  # (H, D / H, in_dim)
+        seen = None if mask is None else visible(mask)
+
+        def read(query: Tensor) -> Tensor:
+            folded = torch.einsum("bhqd,hdi->bhqi", query, key)  # (1 or B, H, Q, in_dim)
+            folded = (
+                folded.flatten(1, 2).unsqueeze(1).expand(tokens.shape[0], -1, -1, -1)
+            )  # one head of H * Q
+            scale = query.shape[-1] ** -0.5
+            mixed = attend(folded, tokens.unsqueeze(1), tokens.unsqueeze(1), seen, scale)
+            mixed = mixed.view(tokens.shape[0], *query.shape[1:3], -1)  # (B, H, Q, in_dim)
+            return torch.einsum("bhqi,hdi->bhqd", mixed, value)  # (B, H, Q, D / H)
+
+        return read
 
 
 class _CrossLayer(nn.Module):
@@ -84,8 +124,7 @@ class _CrossLayer(nn.Module):
             glorot_linear(MLP_RATIO * width, width),
         )
 
-    def forward(self, latents: Tensor, key: Tensor, value: Tensor, seen: Visible | None) -> Tensor:
+    def forward(self, latents: Tensor, read: Read) -> Tensor:
         query = split_heads(self.query(self.attention_norm(latents)), self.num_heads)  # (1 or B, H, Q, D / H)
-        query = query.expand(key.shape[0], -1, -1, -1)
-        latents = latents + self.attention_out(attend(query, key, value, seen))  # (B, Q, D)
+        latents = latents + self.attention_out(join_heads(read(query)))  # (B, Q, D)
         return latents + self.mlp(latents)  # type: ignore[no-any-return]

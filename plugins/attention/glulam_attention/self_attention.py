@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from glulam_attention._heads import attend, glorot_linear, split_heads, visible
 from torch import nn
 from torch.nn.functional import pad
 
+from glulam_attention._heads import attend, glorot_linear, join_heads, split_heads, visible
+
 if TYPE_CHECKING:
-    from glulam_attention._heads import Visible
     from torch import Tensor
+
+    from glulam_attention._heads import Visible
 
 __all__ = ["SelfAttention"]
 
@@ -73,4 +75,5 @@ class _SelfLayer(nn.Module):
         normed = self.norm(x)  # (B, N, D)
         query = split_heads(self.query(normed[:, :count]), self.num_heads)  # (B, H, count, D / H)
         key, value = (split_heads(project(normed), self.num_heads) for project in (self.key, self.value))
-        return x[:, :count] + self.attention_out(attend(query, key, value, seen))  # type: ignore[no-any-return]
+        attended = join_heads(attend(query, key, value, seen))  # (B, count, D)
+        return x[:, :count] + self.attention_out(attended)  # type: ignore[no-any-return]

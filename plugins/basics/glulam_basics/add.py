@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-
 from glulam import GlulamError
+from torch import Tensor, nn
 
 __all__ = ["Add"]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-
 from glulam import GlulamError
+from torch import Tensor, nn
 
 __all__ = ["Concat"]
 

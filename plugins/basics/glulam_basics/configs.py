@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
-from attrs.validators import deep_iterable, ge, gt, in_, optional
-
 import glulam
+from attrs.validators import deep_iterable, ge, gt, in_, optional
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,6 +27,9 @@ __all__ = [
 
 ActivationName = Literal["relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigmoid", "identity"]
 _is_activation = in_(("relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigmoid", "identity"))
+# Any: attrs types a validator by the field it is first used in.
+_positive: Any = optional(gt(0))
+_positives: Any = optional(deep_iterable(gt(0)))
 
 
 @glulam.layer
@@ -36,7 +38,7 @@ class LinearConfig(glulam.LayerConfig):
 
     in_key: str = glulam.reads(shape="... in_dim")
     out_key: str = glulam.writes(shape="... out_dim")
-    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
     out_dim: int = attrs.field(validator=gt(0))
     bias: bool = True
     init_gain: float = attrs.field(default=1.0, validator=ge(0))
@@ -50,12 +52,12 @@ class LinearConfig(glulam.LayerConfig):
 
 @glulam.layer
 class MlpConfig(glulam.LayerConfig):
-    """Linear maps of the last dim with an activation between them, and after the last with `activate_last`."""
+    """Linear maps of the last dim, activations between them, and after the last with `activate_last`."""
 
     in_key: str = glulam.reads(shape="... in_dim")
     out_key: str = glulam.writes(shape="... out_dim")
-    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    hidden_sizes: tuple[int, ...] = attrs.field(default=(128,), validator=deep_iterable(gt(0)))
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
+    hidden_sizes: tuple[int, ...] = attrs.field(default=(128,), validator=_positives)
     out_dim: int = attrs.field(validator=gt(0))
     activation: ActivationName = attrs.field(default="relu", validator=_is_activation)
     activate_last: bool = False
@@ -89,7 +91,7 @@ class LayerNormConfig(glulam.LayerConfig):
 
     in_key: str = glulam.reads(shape="... in_dim")
     out_key: str = glulam.writes(shape="... in_dim")
-    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
     eps: float = attrs.field(default=1e-5, validator=gt(0))
 
     def build(self) -> nn.Module:
@@ -105,7 +107,7 @@ class ConcatConfig(glulam.LayerConfig):
 
     keys: tuple[str, ...] = glulam.reads_many(shape="... in_dims")
     out_key: str = glulam.writes(shape="... out_dim")
-    in_dims: tuple[int, ...] | None = attrs.field(default=None, validator=optional(deep_iterable(gt(0))))
+    in_dims: tuple[int, ...] | None = attrs.field(default=None, validator=_positives)
 
     def __attrs_post_init__(self) -> None:
         _at_least_two(self.keys)

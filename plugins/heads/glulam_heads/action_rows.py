@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
 from glulam import EnvSpec, GlulamError
+from torch import Tensor, nn
 
 __all__ = ["ActionRows"]
 
@@ -90,8 +89,8 @@ class ActionRows(nn.Module):
     def _fitting(self, names: list[str]) -> list[str]:
         if self.limit is not None and len(names) > self.limit:
             msg = (
-                f"{len(names)} action names do not fit into a table of {self.limit} rows (the first beyond it: "
-                f"{names[self.limit]!r}; {len(self.names)} rows are taken); raise max_actions"
+                f"{len(names)} action names do not fit into a table of {self.limit} rows "
+                f"({len(self.names)} taken, {names[self.limit]!r} the first beyond it); raise max_actions"
             )
             raise GlulamError(msg)
         return names

@@ -8,9 +8,8 @@ from __future__ import annotations
 from math import sqrt
 
 import torch
-from torch import Tensor, nn
-
 from glulam import GlulamError
+from torch import Tensor, nn
 
 __all__ = ["BilinearActor"]
 

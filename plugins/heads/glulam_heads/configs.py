@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
-from attrs.validators import gt, in_, optional
-
 import glulam
+from attrs.validators import gt, in_, optional
 
 if TYPE_CHECKING:
     from glulam_heads.bilinear import BilinearActor
@@ -23,6 +22,8 @@ __all__ = [
     "LinearActorConfig",
     "ValueHeadConfig",
 ]
+
+_positive: Any = optional(gt(0))  # Any: attrs types a validator by the field it is first used in
 
 
 @glulam.layer
@@ -55,9 +56,9 @@ class BilinearActorConfig(glulam.LayerConfig):
     in_key: str = glulam.reads("core", shape="in_dim")
     embedding_key: str = glulam.reads("action_embedding", shape="A embed_dim", batched=False)
     out_key: str = glulam.writes("logits", shape="A")
-    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    embed_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    hidden_size: int | None = attrs.field(default=512, validator=optional(gt(0)))
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
+    embed_dim: int | None = attrs.field(default=None, validator=_positive)
+    hidden_size: int | None = attrs.field(default=512, validator=_positive)
     init_gain: float = attrs.field(default=1.0, validator=gt(0))
 
     def build(self) -> BilinearActor:
@@ -74,7 +75,7 @@ class LinearActorConfig(glulam.LayerConfig):
 
     in_key: str = glulam.reads("core", shape="in_dim")
     out_key: str = glulam.writes("logits", shape="env.num_actions")
-    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
     max_actions: int = attrs.field(default=100, validator=gt(0))
     init_gain: float = attrs.field(default=0.01, validator=gt(0))
 
@@ -91,7 +92,7 @@ class ValueHeadConfig(glulam.LayerConfig):
 
     in_key: str = glulam.reads("core", shape="in_dim")
     out_key: str = glulam.writes("values", shape="")
-    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
     hidden_size: int = attrs.field(default=1024, validator=gt(0))
     activation: Literal["tanh", "relu"] = attrs.field(default="tanh", validator=in_(("tanh", "relu")))
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from glulam import GlulamError
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
-from glulam import GlulamError
 from glulam_heads.action_rows import ActionRows
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ __all__ = ["ActionDistribution"]
 class ActionDistribution(nn.Module):
     """Samples actions (`act`) and scores given ones (`score`).
 
-    Noise is drawn in the policy's own order of actions, so that in a world that lists them in another order the
-    same seed picks the same actions. A masked action is never picked while another is allowed, and its log
-    probability is the lowest finite number; where a row allows none, all its actions are equally likely, so that
-    nothing in the row becomes NaN.
+    Noise is drawn in the policy's own order of actions, so that in a world that lists them in another order
+    the same seed picks the same actions. A masked action is never picked while another is allowed, and its
+    log probability is the lowest finite number. In a row that allows none all actions are equally likely, so
+    that nothing becomes NaN.
 
     Attributes:
         greedy: whether `act` takes the likeliest action instead of sampling.
@@ -62,7 +62,7 @@ class ActionDistribution(nn.Module):
         return actions, log_probs.gather(-1, actions[:, None]).squeeze(-1)
 
     def score(self, logits: Tensor, mask: Tensor | None, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the log probabilities of `actions` (`[B]`), the entropy (`[B]`) and all log probabilities (`[B, A]`).
+        """Return log probabilities of `actions` (`[B]`), entropies (`[B]`), all log probabilities (`[B, A]`).
 
         Args:
             logits: `[B, A]`.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs.validators import gt, optional
-
 import glulam
+from attrs.validators import gt, optional
 
 if TYPE_CHECKING:
     from glulam_memory.lstm import Lstm
@@ -20,8 +19,8 @@ class LstmConfig(glulam.LayerConfig):
     """An LSTM of one or more layers whose state starts from zero in each episode.
 
     With `skip`, its input is added to its output (through a linear map where the widths differ), so that what
-    lies above learns before the memory does. `bias_init` fills both bias vectors of each layer; at 1 the gates
-    start half saturated, and policies hardly learn.
+    lies below learns before the memory does. `bias_init` fills both bias vectors of each layer; at 1, as in
+    the original, the gates start half saturated and policies hardly learn.
     """
 
     in_key: str = glulam.reads("encoded", dtype="float", shape="in_dim")

@@ -24,8 +24,8 @@ class Timeline:
     """Where the steps of `[B, T]` lie among `[L, B]` control steps.
 
     Attributes:
-        source: `[L * B]`, the row of a flattened `[B * T]` that each control step takes its input from; a
-            dummy takes a neighbour of its own row, whatever it holds.
+        source: `[L * B]`, the row of a flattened `[B * T]` that each control step stands for; a dummy has a
+            neighbour's, which keeps rows apart.
         target: `[B * T]`, the row of a flattened `[L * B]` that each real step lies in.
         flags: `[L * B, 2]`, bool: at this control step the state is zeroed; is held.
         shape: `(B, T, L)`.
@@ -38,7 +38,7 @@ class Timeline:
 
     @classmethod
     def of(cls, reset: Tensor) -> Timeline:
-        """Lay out the control steps for `reset`, `[B, T]`, bool; at step 0 the state itself is zeroed."""
+        """Lay out the control steps for `reset` (`[B, T]`, bool), which holds nowhere at step 0."""
         B, T = reset.shape
         row, step = torch.arange(B, device=reset.device)[:, None], torch.arange(T, device=reset.device)
         place = step + reset.cumsum(1)  # (B, T)
@@ -57,7 +57,7 @@ class Timeline:
         return self.target.view(B, T)[:, -1]
 
     def spread(self, x: Tensor) -> Tensor:
-        """Return `x` (`[B, T, D]`) as `[L, B, D + 2]`, with the flags; the dummies' own D are of no consequence."""
+        """Return `x` (`[B, T, D]`) as `[L, B, D + 2]`, with the flags; dummies hold zeros."""
         B, _, L = self.shape
         return _take_rows(x.flatten(0, 1), self.source, self.target, self.flags).view(L, B, -1)
 
@@ -77,9 +77,9 @@ def _take_rows(rows: Tensor, take: Tensor, back: Tensor, flags: Tensor | None = 
 
 
 class _TakeRows(torch.autograd.Function):
-    """`cat([rows[take], flags], 1)` whose gradient is taken as well, not added up: several times faster.
+    """`cat([rows[take], flags], 1)`, zero where flagged, whose gradient is taken as well, not added up: several times faster.
 
-    `back` says from which output row each input row takes its gradient, right for rows taken once. A dummy step
+    `back` says from which output row each input row takes its gradient, right for rows taken once. A dummy
     gets its neighbour's gradient, which its shut gates then multiply by an exact zero.
     """
 
@@ -91,6 +91,7 @@ class _TakeRows(torch.autograd.Function):
             return rows.index_select(0, take)
         wide = rows.new_empty(len(take), width + flags.shape[1])
         torch.index_select(rows, 0, take, out=wide[:, :width])  # no copy of what `cat` would copy once more
+        wide[flags.any(1)] = 0  # a huge input must not push the shut gates open
         wide[:, width:] = flags
         return wide
 

@@ -6,10 +6,10 @@ Legend: `B` rows, `T` steps, `L` control steps, `N` layers, `D` input width, `H`
 from __future__ import annotations
 
 import torch
+from glulam import GlulamError, MemoryLayer, State, TensorSpec, mask_state
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from glulam import GlulamError, MemoryLayer, State, TensorSpec, mask_state
 from glulam_memory.control_steps import Timeline
 
 __all__ = ["Lstm"]
@@ -91,7 +91,7 @@ class Lstm(MemoryLayer):
             msg = f"lstm: reset has shape {list(reset.shape)}, the input {list(x.shape)}"
             raise GlulamError(msg)
         state = mask_state(state, reset[:, 0])
-        inner = reset.bool().clone()
+        inner = reset.clone()
         inner[:, 0] = False
         y, state = self._spans(x, inner, state) if bool(inner.any()) else self._span(x, state)
         return self._skipped(x, y), state
@@ -123,7 +123,7 @@ class Lstm(MemoryLayer):
         w_ih, w_hh, b_ih, b_hh = self._weights(layer)
         gates = torch.addmm(b_ih + b_hh, x, w_ih.t()).addmm_(h, w_hh.t())
         write, keep, new, show = gates.chunk(4, 1)  # (B, H) each
-        c = torch.sigmoid(keep) * c + torch.sigmoid(write) * torch.tanh(new)
+        c = torch.addcmul(torch.sigmoid(write) * torch.tanh(new), torch.sigmoid(keep), c)
         return torch.sigmoid(show) * torch.tanh(c), c
 
     def _weights(self, layer: int) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""What both observation shapers share: a vocabulary that is the policy's own, and tables made anew for each world.
+"""What both observation shapers share: a vocabulary of the policy's own, and tables made for each world.
 
 Legend: `B` rows, `N` tokens.
 """
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from glulam import EnvSpec, GlulamError
-from glulam_tokens.vocabulary import Vocabulary
 from torch import nn
+
+from glulam_tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,8 +71,8 @@ class Shaper(nn.Module):
         A hole (padding with tokens behind it) stays. The size depends on data: call it outside compiled code.
         """
         used = (env_obs[..., 0] != self.env.tokens.padding).any(0)  # (N,)
-        count = int((used * torch.arange(1, used.numel() + 1, device=used.device)).max()) if used.numel() else 0
-        return env_obs[:, : max(count, 1)]
+        numbers = torch.arange(1, used.shape[0] + 1, device=used.device)
+        return env_obs[:, : max(1, int((used * numbers).max()))]
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the vocabulary as plain JSON values."""

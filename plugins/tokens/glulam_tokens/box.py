@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from glulam import GlulamError
+from torch import Tensor
+
 from glulam_tokens._shaper import Shaper
 from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
-from torch import Tensor
 
 if TYPE_CHECKING:
     from glulam import EnvSpec
 
 __all__ = ["BoxShaper"]
 
-REMEDY = "train a new model, or take a policy that reads tokens (token_shaper), which masks what it does not know"
+REMEDY = (
+    "train a new model, or take a policy that reads tokens (token_shaper): it masks what it does not know"
+)
 
 
 class BoxShaper(Shaper):
@@ -57,7 +60,7 @@ class BoxShaper(Shaper):
         new = self.vocabulary.unknown_in(env)
         if new:
             names = ", ".join(map(repr, new))
-            msg = f"environment {env.name!r} has {names}, for which this policy's box has no channel; {REMEDY}"
+            msg = f"environment {env.name!r} has {names}, for which the policy's box has no channel; {REMEDY}"
             raise GlulamError(msg)
         super().initialize_to_environment(env, device)
 
@@ -88,7 +91,8 @@ class BoxShaper(Shaper):
             GlulamError: if there are more names than channels.
         """
         if len(self.vocabulary) > self.num_channels:  # no earlier: a checkpoint's names may be on their way
-            msg = f"num_channels is {self.num_channels}, but there are {len(self.vocabulary)} names; leave it out"
+            names = len(self.vocabulary)
+            msg = f"num_channels is {self.num_channels}, but there are {names} names; leave the field out"
             raise GlulamError(msg)
         B, N = env_obs.shape[:2]
         H, W, C = self.env.view_height, self.env.view_width, self.num_channels

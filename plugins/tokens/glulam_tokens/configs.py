@@ -42,8 +42,8 @@ class TokenShaperConfig(glulam.ObsShaperConfig):
 class BoxShaperConfig(glulam.ObsShaperConfig):
     """The observation as a grid of cells with one channel a name, zero where nothing is.
 
-    Numbers are normalised, tags and actions are 1 in channels of their own; global tokens stand at the agent's
-    own cell, the centre. The number of channels is fixed by the first world; one with new names is refused.
+    Numbers are normalised, tags and actions are 1 in channels of their own; global tokens stand at the
+    agent's own cell, the centre. The first world fixes the channels; one with new names is refused.
     """
 
     in_key: str = glulam.reads("env_obs", dtype="uint8", shape="env.num_tokens env.token_columns")
@@ -61,8 +61,8 @@ class BoxShaperConfig(glulam.ObsShaperConfig):
 class FourierTokensConfig(glulam.LayerConfig):
     """Embedding of the name, Fourier features of the position, and value: one row a token.
 
-    A token that belongs to no place (a global one, padding) has zeros for its position. `embedding_std` is the
-    scale of the initial embeddings.
+    A token that belongs to no place (a global one, padding) has zeros for its position. `embedding_std` is
+    the scale of the initial embeddings.
     """
 
     in_key: str = glulam.reads("tokens", dtype="float", shape="N 3")

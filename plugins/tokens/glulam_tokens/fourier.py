@@ -24,9 +24,9 @@ NO_PLACE = (254, 255)  # location bytes of global tokens and of padding
 class FourierTokens(nn.Module):
     """One row a token: embedding, cos and sin of the row coordinate, cos and sin of the column's, value.
 
-    Coordinates are scaled to [-1, 1] by the view and multiplied by 2^0 .. 2^(F-1), no pi. The features of all
-    256 location bytes are computed once for each view, so a forward pass is two look-ups. A location outside the
-    view goes on beyond [-1, 1].
+    Coordinates are scaled to [-1, 1] by the view and multiplied by 2^0 .. 2^(F-1), no pi; a location outside
+    the view goes on beyond [-1, 1]. The features of all 256 location bytes are computed once for each view,
+    so that a forward pass is two look-ups.
 
     Args:
         attr_embed_dim: E; one row for each of 256 names, the last one (padding) zero.
@@ -60,7 +60,7 @@ class FourierTokens(nn.Module):
             GlulamError: before `initialize_to_environment`: the size of the view is not known.
         """
         if self.positions.shape[0] == 0:
-            msg = "FourierTokens does not know the view yet; call initialize_to_environment(env, device) first"
+            msg = "FourierTokens does not know the view; call initialize_to_environment(env, device) first"
             raise GlulamError(msg)
         location, row = tokens[..., 0].int(), tokens[..., 1].int()  # (B, N)
         position = nn.functional.embedding(location, self.positions)  # (B, N, 4F)
@@ -68,13 +68,13 @@ class FourierTokens(nn.Module):
 
 
 def position_table(height: int, width: int, num_freqs: int) -> Tensor:
-    """Return the Fourier features of all location bytes, `[256, 4 F]` float64; zeros where there is no place."""
+    """Return the Fourier features of all location bytes, `[256, 4 F]` float64; zeros for what is no place."""
     locations = torch.arange(ROWS)
     scales = 2.0 ** torch.arange(num_freqs, dtype=torch.float64)
     blocks: list[Tensor] = []
     for coordinate, size in ((locations >> 4, height), (locations & 15, width)):
-        # A view of one cell has no extent: its only coordinate is 0.
-        scaled = coordinate.double() / (size - 1) * 2 - 1 if size > 1 else torch.zeros(ROWS, dtype=torch.float64)
+        # A view one cell across has no extent: its only coordinate is in the middle.
+        scaled = coordinate.double() / (size - 1) * 2 - 1 if size > 1 else coordinate.double()
         angles = scaled[:, None] * scales  # (256, F)
         blocks += [angles.cos(), angles.sin()]
     table = torch.cat(blocks, dim=-1)

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from glulam import GlulamError
+from torch import Tensor
+from torch.nn.functional import embedding
+
 from glulam_tokens._shaper import Shaper
 from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
-from torch import Tensor
-from torch.nn import functional as F
 
 __all__ = ["GLOBAL", "PADDING", "TokenShaper"]
 
@@ -42,8 +43,8 @@ class TokenShaper(Shaper):
         super().__init__(obs_meta)
         if len(self.vocabulary) > PADDING:
             msg = (
-                f"environment {self.env.name!r} has {len(self.vocabulary)} names (features, tags, last actions); "
-                f"token_shaper holds {PADDING}"
+                f"environment {self.env.name!r} has {len(self.vocabulary)} names (features, tags, actions); "
+                f"token_shaper holds at most {PADDING}"
             )
             raise GlulamError(msg)
         self.initialize_to_environment(self.env)
@@ -65,8 +66,8 @@ class TokenShaper(Shaper):
         Args:
             env_obs: `[B, N, columns]` uint8.
         """
-        place = F.embedding(env_obs[..., 0].int(), self.places[:, None])  # (B, N, 1)
-        meaning = F.embedding(meaning_codes(env_obs), self.meanings)  # (B, N, 2)
+        place = embedding(env_obs[..., 0].int(), self.places[:, None])  # (B, N, 1)
+        meaning = embedding(meaning_codes(env_obs), self.meanings)  # (B, N, 2)
         mask = (place != PADDING) & (meaning[..., :1] != PADDING)  # (B, N, 1)
         tokens = torch.where(mask, torch.cat((place, meaning), dim=-1), self.blank)  # (B, N, 3)
         return tokens, mask.squeeze(-1)

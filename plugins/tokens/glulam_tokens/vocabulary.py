@@ -1,6 +1,6 @@
 """What a policy calls the things it sees: names in the policy's own order, found again in any world by name.
 
-A *meaning* is a (feature id, value) pair of a token, coded `256 * id + value`; look-up tables have one entry each.
+A *meaning* is a (feature id, value) pair of a token, coded `256 * id + value`: an index of look-up tables.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Vocabulary:
         factors: Factors = {name: factor for name, _, _, factor in _meanings(env)}
         if len(set(names)) != len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
-            msg = f"environment {env.name!r}: the name {twice[0]!r} means two things; rename the feature or the tag"
+            msg = f"environment {env.name!r}: {twice[0]!r} names two things; rename the feature or the tag"
             raise GlulamError(msg)
         return cls({name: factors[name] for name in names})
 

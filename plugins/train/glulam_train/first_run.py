@@ -91,8 +91,8 @@ def _table(reports: dict[str, dict[str, Any]]) -> Table:
 def _check_random(report: dict[str, Any]) -> None:
     if abs(report["return_mean"] - RANDOM_RETURN) > RANDOM_MARGIN:
         msg = (
-            f"random play returns {report['return_mean']:.2f} in {ENV}, where {RANDOM_RETURN} ± {RANDOM_MARGIN} "
-            "is known: this is another task than the one that results are compared on"
+            f"random play returns {report['return_mean']:.2f} in {ENV}, where {RANDOM_RETURN} ± "
+            f"{RANDOM_MARGIN} is known: this is another task than the one that results are compared on"
         )
         raise GlulamError(msg)
 

@@ -79,6 +79,6 @@ def _approximate_kl(log_ratio: Tensor) -> Tensor:
 
 
 def _explained_variance(value: Tensor, target: Tensor) -> Tensor:
-    """Return the share of the returns' variance that the values foresaw: 1 is all of it, a constant's is 0."""
+    """Return the share of the returns' variance that the values foresaw: 1 is all, 0 is a constant's."""
     spread = target.var(correction=0)
     return 1 - (target - value).var(correction=0) / spread.clamp_min(SMALLEST_SPREAD**2)

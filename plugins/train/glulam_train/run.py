@@ -102,7 +102,8 @@ class Run:
         buffer = self.trainer.buffer
         return (
             f"{self.policy.resolved.name} in {self.settings.env}: {weights:,} parameters, "
-            f"{buffer.segments} agents, experience buffer {buffer.segments} x {buffer.horizon} steps, {buffer.bytes / 2**20:.1f} MiB"
+            f"{buffer.segments} agents, experience buffer {buffer.segments} x {buffer.horizon} steps, "
+            f"{buffer.bytes / 2**20:.1f} MiB"
         )
 
     def train(self, *, seconds: float | None = None, console: Console | None = None) -> None:

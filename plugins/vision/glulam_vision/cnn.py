@@ -41,16 +41,11 @@ class Cnn(nn.Module):
     ) -> None:
         super().__init__()
         self.in_shape = in_shape
+        widths = pairwise((in_shape[0], *channels))
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(incoming, outgoing, kernel, stride)
-            for (incoming, outgoing), kernel, stride in zip(
-                pairwise((in_shape[0], *channels)), kernel_sizes, strides, strict=True
-            )
+            _convolution(incoming, outgoing, kernel, stride)
+            for (incoming, outgoing), kernel, stride in zip(widths, kernel_sizes, strides, strict=True)
         )
-        for convolution in self.convolutions:
-            nn.init.orthogonal_(convolution.weight, math.sqrt(2))
-            nn.init.zeros_(convolution.bias)
-        self.to(memory_format=torch.channels_last)  # as the box is: 0.7 of the time on a CPU
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the flattened output, `[B, D]`.
@@ -67,3 +62,13 @@ class Cnn(nn.Module):
         for convolution in self.convolutions:
             x = torch.relu_(convolution(x))  # (B, C, H, W)
         return x.flatten(1)  # (B, D)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel_size: int, stride: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(in_channels, out_channels, kernel_size, stride)
+    nn.init.orthogonal_(convolution.weight, math.sqrt(2))
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    # Channels last, as the box is: 0.7 of the time on a CPU.
+    convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
+    return convolution

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import glulam
-from attrs.validators import and_, deep_iterable, gt, min_len, optional
+from attrs.validators import deep_iterable, gt, min_len, optional
 
 if TYPE_CHECKING:
     from glulam_vision.cnn import Cnn
 
 __all__ = ["CnnConfig"]
 
+POSITIVE = deep_iterable(gt(0))
 
-def _one_a_channel(config: CnnConfig, field: attrs.Attribute[Any], value: tuple[int, ...]) -> None:
+
+def _one_each(config: CnnConfig, field: attrs.Attribute[Any], value: tuple[int, ...]) -> None:
     if len(value) != len(config.channels):
         msg = f"{field.name} has {len(value)} numbers, channels has {len(config.channels)}; one a convolution"
         raise ValueError(msg)
@@ -29,11 +31,9 @@ class CnnConfig(glulam.LayerConfig):
     in_channels: int | None = attrs.field(default=None, validator=optional(gt(0)))
     height: int | None = attrs.field(default=None, validator=optional(gt(0)))
     width: int | None = attrs.field(default=None, validator=optional(gt(0)))
-    channels: tuple[int, ...] = attrs.field(default=(64, 64), validator=and_(min_len(1), deep_iterable(gt(0))))
-    kernel_sizes: tuple[int, ...] = attrs.field(
-        default=(5, 3), validator=and_(deep_iterable(gt(0)), _one_a_channel)
-    )
-    strides: tuple[int, ...] = attrs.field(default=(3, 1), validator=and_(deep_iterable(gt(0)), _one_a_channel))
+    channels: tuple[int, ...] = attrs.field(default=(64, 64), validator=[min_len(1), POSITIVE])
+    kernel_sizes: tuple[int, ...] = attrs.field(default=(5, 3), validator=[POSITIVE, _one_each])
+    strides: tuple[int, ...] = attrs.field(default=(3, 1), validator=[POSITIVE, _one_each])
 
     @property
     def out_dim(self) -> int:
@@ -49,8 +49,8 @@ class CnnConfig(glulam.LayerConfig):
         for number, (kernel, stride) in enumerate(zip(self.kernel_sizes, self.strides, strict=True), start=1):
             if min(height, width) < kernel:
                 msg = (
-                    f"an input of {self.height} x {self.width} is too small: convolution {number} has a kernel of "
-                    f"{kernel} x {kernel} and gets {height} x {width}; set smaller kernel_sizes or strides"
+                    f"an input of {self.height} x {self.width} is too small: convolution {number} with its "
+                    f"{kernel} x {kernel} kernel gets {height} x {width}; set smaller kernel_sizes or strides"
                 )
                 raise ValueError(msg)
             height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1

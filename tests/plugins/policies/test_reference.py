@@ -32,6 +32,20 @@ SHARED = {f"layers.memory.module.{name}_l{n}": f"lstm.{name}_l{n}"
     "layers.actor.module.hidden.bias": "actor.0.bias",
 }  # fmt: skip
 
+LATENT = {
+    "layers.encoder.module.": "latent.",
+    "token_norm": "norm_kv",
+    "latent.key": "latent.k_proj",
+    "latent.value": "latent.v_proj",
+    "latent.norm.": "latent.final_norm.",
+    "attention_norm": "norm1",
+    "attention_out": "attn_out_proj",
+    "query.weight": "q_proj.weight",
+    "mlp.0": "norm2",
+    "mlp.1": "mlp.0",
+    "mlp.3": "mlp.2",
+}
+
 
 def weight_name(ours, name):
     """Return the original's name of one of our weights."""
@@ -45,7 +59,9 @@ def weight_name(ours, name):
         )
     if "embedding.weight" in ours:
         return "tokenizer.feature_embedding"
-    return ours.replace("layers.encoder.module.", "latent.")
+    for here, there in LATENT.items():
+        ours = ours.replace(here, there)
+    return ours
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +123,7 @@ def test_outputs_equal_the_original(reference):
 def test_the_comparison_can_fail(reference):
     _, policy, arrays = reference
     with torch.no_grad():
-        next(policy.parameters()).mul_(1.01)
+        policy.layers["actor"].module.query.mul_(1.01)
     td = policy(step_of(torch.from_numpy(arrays["in/tokens"])))
     assert (td["logits"] - torch.from_numpy(arrays["out/logits"])).abs().max() > 1e-5
 

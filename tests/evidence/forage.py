@@ -1,0 +1,65 @@
+"""The reference policies on `mettagrid:forage`: three seeds each, by the commands that users type."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.evidence.record import commit, write_result
+
+SEEDS = (0, 1, 2)
+EPISODES = 400
+STEPS = {"fast": 800_000, "latent_attn_tiny": 600_000}
+CURVE = ("agent_steps", "seconds", "return_mean", "ppo/entropy", "ppo/approx_kl", "ratio_error")
+
+
+def run(names=tuple(STEPS)):
+    """Train and evaluate each policy; two processes of one thread at a time."""
+    start = commit()
+    for name in names:
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            runs = list(pool.map(lambda seed, name=name: train_and_evaluate(name, seed), SEEDS))
+        command = " ".join(train_command(name, "SEED", "OUT"))
+        print(write_result(f"forage_{name}", command, start, steps=STEPS[name], episodes=EPISODES, runs=runs))
+
+
+def train_command(name, seed, out):
+    """Return the command that trains one policy."""
+    steps = str(STEPS[name])
+    fixed = ["--env", "mettagrid:forage", "--steps", steps, "--set", "threads=1"]
+    return ["glulam", "train", name, *fixed, "--seed", str(seed), "--out", str(out)]
+
+
+def train_and_evaluate(name, seed):
+    """Return one run: its raw curve, its time, and its return on episodes not seen in training."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        _, *train = train_command(name, seed, out)
+        trained = _glulam(*train)
+        metrics = out / "metrics.jsonl"
+        lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
+        curve = [{key: row.get(key) for key in CURVE} for row in map(json.loads, lines)]
+        checkpoint = str(out / "checkpoint.safetensors")
+        options = ["--env", "mettagrid:forage", "--episodes", str(EPISODES), "--seed", str(seed), "--format", "json"]
+        played = _glulam("eval", checkpoint, *options)
+        evaluation = json.loads(played.stdout) if played.returncode == 0 else None
+        if evaluation:
+            evaluation["checkpoint"] = "checkpoint.safetensors"
+        return {
+            "seed": seed,
+            "exit": [trained.returncode, played.returncode],
+            "errors": (trained.stderr + played.stderr)[-2000:] if trained.returncode or played.returncode else "",
+            "agent_steps": curve[-1]["agent_steps"] if curve else 0,
+            "minutes": curve[-1]["seconds"] / 60 if curve else 0,
+            "evaluation": evaluation,
+            "curve": curve,
+        }
+
+
+def _glulam(*arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", "from glulam.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

@@ -1,0 +1,61 @@
+"""What is in the wheels: built with the hatchling of this environment, without an index."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+
+
+def _build(folder, target, out):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = out.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory):
+    return zipfile.ZipFile(_build(ROOT, "wheel", tmp_path_factory.mktemp("core")))
+
+
+def test_the_core_wheel_ships_the_index(core):
+    assert core.read("glulam/registry.toml") == (ROOT / "registry.toml").read_bytes()
+
+
+def test_the_core_wheel_holds_core_and_nothing_else(core):
+    names = core.namelist()
+    assert {"glulam/__init__.py", "glulam/py.typed"} <= set(names)
+    assert {name.split("/")[0] for name in names} == {"glulam", "glulam-0.1.0.dist-info"}
+
+
+def test_core_builds_from_its_source_distribution_too(tmp_path, core):
+    packed = _build(ROOT, "sdist", tmp_path / "sdist")
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "xzf", str(packed), "-C", str(unpacked), "--strip-components", "1"], check=True)
+    wheel = zipfile.ZipFile(_build(unpacked, "wheel", tmp_path / "wheel"))
+    assert sorted(wheel.namelist()) == sorted(core.namelist())
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+def test_a_plugin_wheel_holds_every_file_that_its_entry_points_name(folder, tmp_path):
+    names = set(zipfile.ZipFile(_build(folder, "wheel", tmp_path)).namelist())
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for points in project["entry-points"].values():
+        for target in points.values():
+            module, attribute = target.split(":")
+            path = module.replace(".", "/")
+            if attribute.endswith(".yaml"):
+                assert f"{path}/{attribute}" in names
+            else:
+                assert {f"{path}.py", f"{path}/__init__.py"} & names
