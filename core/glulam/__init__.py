@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from glulam._errors import GlulamError as GlulamError
     from glulam.api import build as build
     from glulam.bound import BoundLayer as BoundLayer
+    from glulam.catalog import Registry as Registry
+    from glulam.catalog import registry as registry
     from glulam.checkpoint import load as load
     from glulam.checkpoint import save as save
     from glulam.config import LayerConfig as LayerConfig
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from glulam.config import PolicyConfig as PolicyConfig
     from glulam.config import layer as layer
     from glulam.environment import ActionSpec as ActionSpec
-    from glulam.environment import EnvSpec as EnvSpec
     from glulam.environment import Environment as Environment
+    from glulam.environment import EnvSpec as EnvSpec
     from glulam.environment import Feature as Feature
     from glulam.environment import TokenLayout as TokenLayout
     from glulam.experience import ExperienceSpec as ExperienceSpec
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from glulam.memory import State as State
     from glulam.memory import mask_state as mask_state
     from glulam.policy import Policy as Policy
-    from glulam.catalog import Registry as Registry
-    from glulam.catalog import registry as registry
     from glulam.resolver import ResolvedPolicy as ResolvedPolicy
     from glulam.resolver import resolve as resolve
     from glulam.worlds import environment_spec as environment_spec

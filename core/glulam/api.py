@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     import torch
 
+    from glulam.catalog import Registry
     from glulam.config import LossConfig
     from glulam.environment import EnvSpec
     from glulam.policy import Policy
-    from glulam.catalog import Registry
     from glulam.resolver import Source
 
 __all__ = ["build"]
 
 
-def build(
+def build(  # noqa: PLR0913 - each is an independent, named choice
     source: Source,
     env: EnvSpec | str,
     *,

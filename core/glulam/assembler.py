@@ -57,12 +57,15 @@ class LayerDict(nn.Module):
         return self._modules.items()  # type: ignore[return-value]
 
 
+Kind = Literal["plain", "memory", "native"]
+
+
 class _Step(NamedTuple):
     """One layer of the plan; `inputs`, `outputs` and `frees` are slots (-1: an optional key that is null)."""
 
     name: str
     layer: BoundLayer
-    kind: Literal["plain", "memory", "native"]
+    kind: Kind
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     frees: tuple[int, ...]
@@ -96,9 +99,7 @@ class AssembledPolicy(Policy):
 
     def memory_layers(self) -> dict[str, MemoryLayer]:
         """Return the memory layers by layer name."""
-        return {
-            name: layer.module for name, layer in self.layers.items() if isinstance(layer.module, MemoryLayer)
-        }
+        return {name: layer.module for name, layer in self.layers.items() if isinstance(layer.module, MemoryLayer)}
 
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
         """Run the plan; see `Policy.compute`."""
@@ -144,7 +145,9 @@ class AssembledPolicy(Policy):
 
     def writable_keys(self) -> tuple[str, ...]:
         """Return every key that some layer writes."""
-        return tuple(key for layer in self.layers.values() for key in dict.fromkeys([*layer.out_keys, *layer.score_keys]))
+        return tuple(
+            key for layer in self.layers.values() for key in dict.fromkeys([*layer.out_keys, *layer.score_keys])
+        )
 
     @property
     def keep(self) -> tuple[str, ...]:
@@ -182,7 +185,7 @@ class AssembledPolicy(Policy):
             targets = tuple(self._slots[key] for key in layer.out_keys)
             done = [key for key in layer.in_keys if last_use[key] == index and key not in self._outputs]
             frees = tuple(self._slots[key] for key in done)
-            kind = "memory" if layer.is_memory else "native" if layer.is_native else "plain"
+            kind: Kind = "memory" if layer.is_memory else "native" if layer.is_native else "plain"
             self._plan.append(_Step(name, layer, kind, sources, targets, frees))
 
     def _input_keys(self) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BoundLayer", "bind"]
 
 
-class BoundLayer(TensorDictModuleBase):
+class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ships no types
     """A layer's `module` with the keys that its config names.
 
     Args:
@@ -67,7 +67,8 @@ class BoundLayer(TensorDictModuleBase):
             rows = Rows(td.get("env_id"))
             reset = td.get("dones") | td.get("truncateds")
             state = self.module.slots.read(rows, reset)
-            result, state = self.module.step(inputs[0], state)
+            result: Any
+            result, state = self.module.step(td.get(self.in_keys[0]), state)
             self.module.slots.write(rows, state)
         elif self.is_native:
             result = self.call_native(inputs, td.batch_size[0])

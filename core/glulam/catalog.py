@@ -64,7 +64,8 @@ class Entry:
             return None
         found = importlib.util.find_spec(module.partition(".")[0])
         if found is None or not found.submodule_search_locations:
-            raise self._broken(f"its package {module!r} is not there")
+            msg = f"its package {module!r} is not there"
+            raise self._broken(msg)
         return Path(next(iter(found.submodule_search_locations)), *module.split(".")[1:], attribute)
 
     def load(self) -> Any:  # noqa: ANN401 - whatever the plugin registered
@@ -82,11 +83,13 @@ class Entry:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise self._broken(f"{type(error).__name__}: {error}") from error
+            msg = f"{type(error).__name__}: {error}"
+            raise self._broken(msg) from error
         protocol = getattr(loaded, "protocol", PROTOCOL_VERSION)
         if protocol != PROTOCOL_VERSION:
             found = f"{self.qualified} speaks layer protocol {protocol}, this glulam speaks {PROTOCOL_VERSION}"
-            raise PluginError("GL204", found, f"install a version of {self.distribution} for this glulam")
+            code = "GL204"
+            raise PluginError(code, found, f"install a version of {self.distribution} for this glulam")
         return loaded
 
     def _broken(self, found: str) -> PluginError:
@@ -117,7 +120,8 @@ class Catalog(Mapping[str, Entry]):
             claims = " and ".join(entry.distribution for entry in owners)
             message = f"{self.what} {name!r} is claimed by {claims}"
             choice = " or ".join(repr(entry.qualified) for entry in owners)
-            raise PluginError("GL202", message, f"write {choice}")
+            code = "GL202"
+            raise PluginError(code, message, f"write {choice}")
         return owners[0]
 
     def __iter__(self) -> Iterator[str]:
@@ -138,7 +142,8 @@ class Catalog(Mapping[str, Entry]):
         """
         if name in self._owners:
             return self[name]
-        raise PluginError("GL201", f"unknown {self.what} {name!r}", self._how_to_get(name))
+        code = "GL201"
+        raise PluginError(code, f"unknown {self.what} {name!r}", self._how_to_get(name))
 
     def _how_to_get(self, name: str) -> str:
         from glulam.faults import suggestion

@@ -10,9 +10,9 @@ from glulam.keys import declared_keys, from_env, reads, reads_many, writes
 
 if TYPE_CHECKING:
     from glulam.bound import BoundLayer
-    from glulam.resolver import ResolvedPolicy
     from glulam.experience import Key, TensorSpec
     from glulam.policy import Policy
+    from glulam.resolver import ResolvedPolicy
 
 __all__ = ["PROTOCOL_VERSION", "LayerConfig", "LossConfig", "ObsShaperConfig", "PolicyConfig", "layer"]
 
@@ -78,6 +78,7 @@ class ObsShaperConfig(_Keyed):
 
     def build(self, obs_meta: dict[str, Any]) -> Any:  # noqa: ANN401 - an nn.Module
         """Return the module for a world described by `obs_meta` (see `EnvSpec.obs_meta`)."""
+        del obs_meta
         msg = f"{type(self).__name__} has no build(obs_meta); return the nn.Module from it"
         raise TypeError(msg)
 

@@ -140,7 +140,9 @@ class _Reader:
                 first = self.document.keys[path][0] + 1
                 mark = (key_node.start_mark.line, key_node.start_mark.column)
                 self.document.keys[path] = mark
-                self._fault("GL105", f"{key!r} appears twice (first in line {first})", "remove one of them", path, key=True)
+                self._fault(
+                    "GL105", f"{key!r} appears twice (first in line {first})", "remove one of them", path, key=True
+                )
                 continue
             self.document.keys[path] = (key_node.start_mark.line, key_node.start_mark.column)
             result[key] = self._value(value_node, path)

@@ -64,9 +64,7 @@ def merge_specs(owned: Iterable[tuple[str, Mapping[Key, TensorSpec]]]) -> Experi
 
 def spec_bytes(spec: Mapping[Key, TensorSpec], *, segments: int, horizon: int) -> int:
     """Return the bytes of a buffer of `segments` x `horizon` steps."""
-    return sum(
-        tensor.row_bytes * segments * (horizon if tensor.per == "step" else 1) for tensor in spec.values()
-    )
+    return sum(tensor.row_bytes * segments * (horizon if tensor.per == "step" else 1) for tensor in spec.values())
 
 
 def _describe(tensor: TensorSpec) -> str:

@@ -41,7 +41,7 @@ class Recurrence:
         if self.time is None:
             y, self.after[name] = layer.step(x, mask_state(state, self.reset))
             return y
-        y, self.after[name] = layer.sequence(x.unflatten(0, (-1, self.time)), self.reset, state)  # (B, T, D)
+        y, self.after[name] = layer.sequence(x.view(-1, self.time, *x.shape[1:]), self.reset, state)  # (B, T, D)
         return y.flatten(0, 1)
 
 
@@ -165,7 +165,7 @@ class Policy(nn.Module):
         info = self.resolved.keys.get(key)
         if info is not None and not info.batched:
             return value.expand(*batch, *value.shape)
-        return value if len(batch) == 1 else value.unflatten(0, batch)
+        return value if len(batch) == 1 else value.view(*batch, *value.shape[1:])
 
     # --- what comes out
 
@@ -200,7 +200,7 @@ class Policy(nn.Module):
             name: {key: value.clone() for key, value in layer.slots.read(rows).items()}
             for name, layer in self.memory_layers().items()
         }
-        return TensorDict(states, batch_size=[env_id.shape[0]])  # type: ignore[arg-type]
+        return TensorDict(states, batch_size=[env_id.shape[0]])
 
     def reserve(self, count: int) -> None:
         """Make room for the memory of rows with ids below `count`, once and for all."""

@@ -27,7 +27,7 @@ def policy_specs(policy: Policy) -> Iterator[SpecOf]:
     head = policy.action_head
     yield "the action head", {key: key_spec(policy, key) for key in head.act_keys}
     for name, layer in memories.items():
-        state = {
+        state: dict[Key, TensorSpec] = {
             (name, key): TensorSpec(spec.shape, _dtype(policy, spec.dtype), per="segment")
             for key, spec in layer.state_spec().items()
         }
@@ -37,8 +37,8 @@ def policy_specs(policy: Policy) -> Iterator[SpecOf]:
 def loss_specs(policy: Policy) -> Iterator[SpecOf]:
     """Yield what each loss reads from the buffer: written in rollout, or filled in by the trainer."""
     for loss in policy.resolved.losses:
-        computed = {key: TensorSpec((), _dtype(policy, "float")) for key in loss.computed_keys}
-        stored = {key: key_spec(policy, key) for key in loss.stored_keys if key not in computed}
+        computed: dict[Key, TensorSpec] = {key: TensorSpec((), _dtype(policy, "float")) for key in loss.computed_keys}
+        stored: dict[Key, TensorSpec] = {key: key_spec(policy, key) for key in loss.stored_keys if key not in computed}
         yield f"loss {type(loss).__name__}", {**stored, **computed, **loss.experience_spec()}
 
 

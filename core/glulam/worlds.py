@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glulam._errors import GlulamError
-from glulam.environment import EnvSpec
 from glulam.catalog import Registry
+from glulam.environment import EnvSpec
 
 if TYPE_CHECKING:
     from glulam.environment import Environment

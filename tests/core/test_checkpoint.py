@@ -73,7 +73,7 @@ def test_a_flipped_bit_is_refused_wherever_it_is(saved, registry):
 
 def test_an_altered_header_is_refused(saved, registry):
     data = saved.read_bytes()
-    saved.write_bytes(data.replace(b"\\\"toy\\\"", b"\\\"tox\\\"", 1))
+    saved.write_bytes(data.replace(b'\\"toy\\"', b'\\"tox\\"', 1))
     assert saved.read_bytes() != data
     with pytest.raises(GlulamError, match="was altered since it was saved"):
         load(saved, registry=registry)

@@ -35,9 +35,11 @@ def forage_page():
     for name in POLICIES:
         result = json.loads((RESULTS / f"forage_{name}.json").read_text(encoding="utf-8"))
         lines += [
-            f"`{name}`: `{result['command']}` at commit `{result['commit'][:12]}`, "
-            f"torch {result['versions']['torch']}, mettagrid {result['versions']['mettagrid']}, "
-            f"{result['machine']['cores']} cores of {result['machine']['processor']}.",
+            (
+                f"`{name}`: `{result['command']}` at commit `{result['commit'][:12]}`, "
+                f"torch {result['versions']['torch']}, mettagrid {result['versions']['mettagrid']}, "
+                f"{result['machine']['cores']} cores of {result['machine']['processor']}."
+            ),
             f"The raw curves are in {{download}}`forage_{name}.json`.",
             "",
         ]

@@ -115,8 +115,7 @@ class TestWhichPython:
         assert result.returncode == 2
         (line,) = _errors(result)
         assert line == (
-            "glulam: python3.11 has no venv module: install it "
-            "(Debian and Ubuntu: apt install python3.11-venv)."
+            "glulam: python3.11 has no venv module: install it (Debian and Ubuntu: apt install python3.11-venv)."
         )
 
     def test_one_without_venv_gives_way_to_one_with(self, machine):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from glulam.catalog import Catalog, Entry, PluginError
 from glulam.config import LayerConfig, ObsShaperConfig, PolicyConfig
 from glulam.document import Document, read_document
 from glulam.faults import Fault, Place, PolicyError, nearest, suggestion
-from glulam.catalog import Catalog, Entry, PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,9 +46,7 @@ class DraftLayer:
     def fault(self, code: str, message: str, remedy: str, *field: str, key: bool = False) -> Fault:
         """Return a fault of this layer, placed at one of its fields."""
         place = self.document.place(*self.parts, *field, key=key)
-        return Fault(
-            code=code, message=message, remedy=remedy, place=place, layer=self.name, distribution=self.owner
-        )
+        return Fault(code=code, message=message, remedy=remedy, place=place, layer=self.name, distribution=self.owner)
 
 
 @attrs.define
@@ -87,7 +85,9 @@ def draft_document(document: Document, registry: Registry) -> Draft:
     value = document.value
     if not isinstance(value, dict):
         found = "nothing" if value is None else type(value).__name__
-        draft.faults.append(_fault(document, "GL103", f"a policy is a mapping, found {found}", "start with 'glulam: 1'"))
+        draft.faults.append(
+            _fault(document, "GL103", f"a policy is a mapping, found {found}", "start with 'glulam: 1'")
+        )
         return draft
     draft.faults += _outline_faults(document, value)
     draft.name = str(value.get("name", "policy"))

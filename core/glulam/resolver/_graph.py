@@ -14,9 +14,9 @@ from glulam.keys import declared_keys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from glulam.catalog import Catalog
     from glulam.environment import EnvSpec
     from glulam.faults import Fault
-    from glulam.catalog import Catalog
     from glulam.resolver._draft import DraftLayer
 
 __all__ = ["check_keys", "reads_of", "writes_of"]
@@ -139,9 +139,7 @@ def _reads(graph: _Graph) -> Iterator[Fault]:
         available |= {key for _, key in writes_of(layer)}
 
 
-def _missing(
-    graph: _Graph, layer: DraftLayer, field: str | None, key: str, available: set[str]
-) -> Fault | None:
+def _missing(graph: _Graph, layer: DraftLayer, field: str | None, key: str, available: set[str]) -> Fault | None:
     place = (field,) if field else ()
     writer = next(iter(graph.writers.get(key, ())), None)
     if writer is not None:

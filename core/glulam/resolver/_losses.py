@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from glulam.catalog import PluginError
 from glulam.config import LossConfig
 from glulam.environment import INPUTS
 from glulam.faults import Fault, Place, suggestion
 from glulam.keys import declared_keys
-from glulam.catalog import PluginError
 from glulam.resolver._structure import structure_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from glulam.document import Document
     from glulam.catalog import Registry
+    from glulam.document import Document
 
 __all__ = ["check_losses", "resolve_losses"]
 

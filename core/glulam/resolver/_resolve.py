@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
 from glulam._errors import GlulamError
+from glulam.catalog import Registry
 from glulam.config import LossConfig, PolicyConfig
 from glulam.document import Document
 from glulam.environment import EnvSpec
 from glulam.faults import Fault, PolicyError
-from glulam.catalog import Registry
 from glulam.resolver._draft import FORMAT, Draft, DraftLayer, draft_config, draft_document, find_source
 from glulam.resolver._graph import check_keys
 from glulam.resolver._losses import check_losses, resolve_losses
@@ -221,5 +221,3 @@ def _plain(config: object) -> dict[str, Any]:
 
     fields = attrs.asdict(config)  # type: ignore[arg-type]
     return {name: plain(value) for name, value in fields.items()}
-
-

@@ -58,9 +58,7 @@ def _env_dim(token: str, env: EnvSpec | None) -> Dim:
 class _LayerShapes:
     """Unifies one layer's declared shapes with what its keys hold."""
 
-    def __init__(
-        self, layer: DraftLayer, keys: dict[str, KeyInfo], env: EnvSpec | None, faults: list[Fault]
-    ) -> None:
+    def __init__(self, layer: DraftLayer, keys: dict[str, KeyInfo], env: EnvSpec | None, faults: list[Fault]) -> None:
         self.layer, self.keys, self.env, self.faults = layer, keys, env, faults
         self.bound: dict[str, tuple[Dim, ...]] = {}
         self.inferred: dict[str, int] = {}
@@ -173,7 +171,7 @@ class _LayerShapes:
         if info.dims is None or tokens is None:
             return
         if not self._unify(tokens, info.dims):
-            expected = self._show([self._value(token) if token != "..." else "..." for token in tokens])
+            expected = self._show([self._value(token) if token[0] != "." else token for token in tokens])
             found = f"reads {key!r} as {expected}, but {info.writer} writes {self._show(info.dims)}"
             self._fault("GL401", found, "change the width of one of them, or put a layer between", field)
 
@@ -237,7 +235,7 @@ class _LayerShapes:
         if tokens is not None:
             dims = ()
             for token in tokens:
-                if token == "...":  # noqa: S105 - a dim, no password
+                if token.startswith("..."):
                     dims += self.bound.get("...", ("?...",))
                 elif self._is_free(token):
                     dims += self.bound.get(token, (f"{self.layer.name}.{token}",))

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import glulam
 from attrs.validators import and_, gt, optional
+
+import glulam
 
 if TYPE_CHECKING:
     from glulam_attention.latent import LatentAttention

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from glulam import GlulamError
 from torch import Tensor, nn
+
+from glulam import GlulamError
 
 __all__ = ["Add"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from glulam import GlulamError
 from torch import Tensor, nn
+
+from glulam import GlulamError
 
 __all__ = ["Concat"]
 

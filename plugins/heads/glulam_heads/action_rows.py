@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from glulam import EnvSpec, GlulamError
 from torch import Tensor, nn
+
+from glulam import EnvSpec, GlulamError
 
 __all__ = ["ActionRows"]
 

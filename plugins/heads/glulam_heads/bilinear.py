@@ -8,8 +8,9 @@ from __future__ import annotations
 from math import sqrt
 
 import torch
-from glulam import GlulamError
 from torch import Tensor, nn
+
+from glulam import GlulamError
 
 __all__ = ["BilinearActor"]
 

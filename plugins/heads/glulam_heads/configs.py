@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
-import glulam
 from attrs.validators import gt, in_, optional
+
+import glulam
 
 if TYPE_CHECKING:
     from glulam_heads.bilinear import BilinearActor

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from glulam import GlulamError
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from glulam import GlulamError
 from glulam_heads.action_rows import ActionRows
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-import glulam
 from attrs.validators import gt, optional
+
+import glulam
 
 if TYPE_CHECKING:
     from glulam_memory.lstm import Lstm

@@ -6,10 +6,10 @@ Legend: `B` rows, `T` steps, `L` control steps, `N` layers, `D` input width, `H`
 from __future__ import annotations
 
 import torch
-from glulam import GlulamError, MemoryLayer, State, TensorSpec, mask_state
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from glulam import GlulamError, MemoryLayer, State, TensorSpec, mask_state
 from glulam_memory.control_steps import Timeline
 
 __all__ = ["Lstm"]

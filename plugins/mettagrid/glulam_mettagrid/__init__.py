@@ -13,7 +13,6 @@ from glulam import GlulamError
 
 if TYPE_CHECKING:
     from glulam import Environment, EnvSpec
-
     from glulam_mettagrid.tasks import Task
 
 __all__ = ["environments"]

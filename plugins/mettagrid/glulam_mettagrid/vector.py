@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from glulam import GlulamError
 from mettagrid.config.mettagrid_c_config import convert_to_cpp_game_config, rename_map_agents
 from mettagrid.mettagrid_c import MettaGrid
 from tensordict import TensorDict
 
+from glulam import GlulamError
 from glulam_mettagrid.spec import env_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from glulam import EnvSpec
     from mettagrid.config.mettagrid_config import MettaGridConfig
     from mettagrid.map_builder.map_builder import MapBuilderConfig
     from torch import Tensor
+
+    from glulam import EnvSpec
 
 __all__ = ["MettaGridEnvironment", "episode_seed"]
 

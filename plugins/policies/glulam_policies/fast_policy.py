@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
-import glulam
 import torch
 from torch import Tensor, nn
 
+import glulam
+
 if TYPE_CHECKING:
     from glulam.policy import Recurrence
-
     from glulam_policies.fast_class import FastClassConfig
 
 __all__ = ["FastPolicy"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from glulam import EnvSpec, GlulamError
 from torch import nn
 
+from glulam import EnvSpec, GlulamError
 from glulam_tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from glulam import GlulamError
 from torch import Tensor
 
+from glulam import GlulamError
 from glulam_tokens._shaper import Shaper
 from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
 

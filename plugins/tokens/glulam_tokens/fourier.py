@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from glulam import GlulamError
 from torch import Tensor, nn
+
+from glulam import GlulamError
 
 if TYPE_CHECKING:
     from glulam import EnvSpec

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from glulam import GlulamError
 from torch import Tensor
 from torch.nn.functional import embedding
 
+from glulam import GlulamError
 from glulam_tokens._shaper import Shaper
 from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import torch
-from glulam import GlulamError
 from torch import Tensor
+
+from glulam import GlulamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
-from glulam import GlulamError
 from torch import nn
+
+from glulam import GlulamError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import glulam
 from attrs.validators import deep_iterable, gt, min_len, optional
+
+import glulam
 
 if TYPE_CHECKING:
     from glulam_vision.cnn import Cnn

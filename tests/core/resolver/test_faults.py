@@ -32,8 +32,10 @@ MUTATIONS = {
     "unknown layer": ("layer: scale", f"layer: {MARK}scael", "scael", ["GL201"], "write 'scale'"),
     "layer written twice": (
         "  - {layer: scale, in_key: pooled, out_key: scaled, times: 2}\n",
-        "  - {layer: scale, in_key: pooled, out_key: scaled, times: 2}\n"
-        f"  - {MARK}{{layer: scale, in_key: pooled, out_key: scaled, times: 2}}\n",
+        (
+            "  - {layer: scale, in_key: pooled, out_key: scaled, times: 2}\n"
+            f"  - {MARK}{{layer: scale, in_key: pooled, out_key: scaled, times: 2}}\n"
+        ),
         None,
         ["GL301"],
         "add 'name: scale_2'",
@@ -45,12 +47,22 @@ MUTATIONS = {
         ["GL302"],
         "which layer 'pool' writes already",
     ),
-    "environment key": ("out_key: pooled", f"out_key: {MARK}rewards", None, ["GL302", "GL304"], "the environment writes"),
+    "environment key": (
+        "out_key: pooled",
+        f"out_key: {MARK}rewards",
+        None,
+        ["GL302", "GL304"],
+        "the environment writes",
+    ),
     "swapped order": (
-        "  - {layer: pool, in_key: tokens, out_key: pooled}\n"
-        "  - {layer: scale, in_key: pooled, out_key: scaled, times: 2}\n",
-        f"  - {{layer: scale, in_key: {MARK}pooled, out_key: scaled, times: 2}}\n"
-        "  - {layer: pool, in_key: tokens, out_key: pooled}\n",
+        (
+            "  - {layer: pool, in_key: tokens, out_key: pooled}\n"
+            "  - {layer: scale, in_key: pooled, out_key: scaled, times: 2}\n"
+        ),
+        (
+            f"  - {{layer: scale, in_key: {MARK}pooled, out_key: scaled, times: 2}}\n"
+            "  - {layer: pool, in_key: tokens, out_key: pooled}\n"
+        ),
         "pooled",
         ["GL303"],
         "order the layers: pool, scale, running_sum, logit_table",
@@ -58,7 +70,7 @@ MUTATIONS = {
     "misspelt key": ("in_key: pooled", f"in_key: {MARK}poled", "poled", ["GL304"], "write 'pooled'"),
     "cycle": ("in_key: tokens", f"in_key: {MARK}summed", "summed", ["GL305"], "no order of the layers exists"),
     "wrong rank": ("in_key: pooled", f"in_key: {MARK}tokens", None, ["GL401"], "reads 'tokens' as [in_dim]"),
-    "wrong width": ("times: 2", f"times: 2, in_dim: 5", None, ["GL401"], "as [5], but pool writes [3]"),
+    "wrong width": ("times: 2", "times: 2, in_dim: 5", None, ["GL401"], "as [5], but pool writes [3]"),
     "wrong dtype": ("in_key: pooled", f"in_key: {MARK}dones", "dones", ["GL402"], "as float, but the environment"),
     "varying width": (
         "  - {layer: scale, in_key: pooled,",

@@ -1,6 +1,7 @@
 """Where steps and dummies go, worked out by hand."""
 
 import torch
+
 from glulam_memory.control_steps import Timeline
 
 RESET = torch.tensor([[0, 0, 1, 0], [0, 1, 1, 1], [0, 0, 0, 0]], dtype=torch.bool)

@@ -8,12 +8,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from glulam_memory.configs import LstmConfig
-from glulam_memory.lstm import Lstm
 from hypothesis import example, given, settings
 from torch import nn
 
 from glulam import GlulamError, MemoryLayer, TensorSpec
+from glulam_memory.configs import LstmConfig
+from glulam_memory.lstm import Lstm
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 WIDTH, HIDDEN = 5, 4
@@ -274,9 +274,7 @@ class TestParameters:
     def test_state_spec_and_initial_state(self):
         lstm = Lstm(WIDTH, HIDDEN, 2).double()
         assert lstm.state_spec() == {name: TensorSpec((2, HIDDEN), "float") for name in ("h", "c")}
-        assert {n: (tuple(v.shape), v.dtype) for n, v in lstm.initial_state(3).items()} == {
-            name: ((3, 2, HIDDEN), torch.float64) for name in ("h", "c")
-        }
+        assert {n: (tuple(v.shape), v.dtype) for n, v in lstm.initial_state(3).items()} == dict.fromkeys(("h", "c"), ((3, 2, HIDDEN), torch.float64))
 
     def test_copies_and_pickles_run_alike(self):
         reset = torch.tensor([[False, True, False]])

@@ -3,12 +3,12 @@
 import hypothesis.strategies as st
 import pytest
 import torch
-from glulam_memory.configs import LstmConfig
 from hypothesis import given, settings
 from tensordict import TensorDict
 from torch import nn
 
 from glulam import GlulamError
+from glulam_memory.configs import LstmConfig
 
 WIDTH, HIDDEN, LAYERS = 3, 4, 2
 

@@ -10,12 +10,11 @@ from importlib import metadata
 from importlib.util import find_spec
 
 import pytest
+
 from glulam import GlulamError
 from glulam_mettagrid import TASKS, environments
 
-needs_mettagrid = pytest.mark.skipif(
-    find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine"
-)
+needs_mettagrid = pytest.mark.skipif(find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine")
 
 
 def _run(code: str) -> str:
@@ -78,8 +77,7 @@ class TestMessages:
     @pytest.mark.parametrize("option", ["", "views=9", "view=", "view=-1", "view=9.0", "view=9&view=9"])
     def test_an_unknown_option(self, option):
         assert self._message(f"forage?{option}") == (
-            f"mettagrid task 'forage?{option}': {option!r} is no option; the only one is a view size, "
-            "forage?view=9"
+            f"mettagrid task 'forage?{option}': {option!r} is no option; the only one is a view size, forage?view=9"
         )
 
     @needs_mettagrid
@@ -89,8 +87,7 @@ class TestMessages:
     )
     def test_a_view_that_would_crash_mettagrid(self, size, remedy):
         assert self._message(f"forage?view={size}") == (
-            f"forage: a view height of {size} crashes mettagrid; it must be odd and from 3 to 15, "
-            f"so take {remedy}"
+            f"forage: a view height of {size} crashes mettagrid; it must be odd and from 3 to 15, so take {remedy}"
         )
 
     @needs_mettagrid
@@ -123,8 +120,7 @@ class TestMettagridItself:
     def test_of_another_version(self, monkeypatch):
         monkeypatch.setattr(metadata, "version", lambda _: "0.30.1")
         assert self._message() == (
-            "mettagrid 0.30.1 is installed, and glulam-mettagrid drives 0.26.22: "
-            'pip install "mettagrid==0.26.22"'
+            'mettagrid 0.30.1 is installed, and glulam-mettagrid drives 0.26.22: pip install "mettagrid==0.26.22"'
         )
 
     def test_that_cannot_be_imported(self, monkeypatch):

@@ -6,12 +6,11 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+
 from glulam import EnvSpec, GlulamError
 from glulam_mettagrid import environments
 
-pytestmark = pytest.mark.skipif(
-    find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine"
-)
+pytestmark = pytest.mark.skipif(find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine")
 
 FIXED = [
     ("agent:group", 10.0),
@@ -42,9 +41,7 @@ def _config(**game):
 def _inventory(base, top=65535, **more):
     from mettagrid.config.mettagrid_config import InventoryConfig, ResourceLimitsConfig
 
-    return InventoryConfig(
-        limits={"ore": ResourceLimitsConfig(base=base, max=top, resources=["ore"], **more)}
-    )
+    return InventoryConfig(limits={"ore": ResourceLimitsConfig(base=base, max=top, resources=["ore"], **more)})
 
 
 def _ore_scale(config) -> float:
@@ -97,8 +94,9 @@ class TestTokensMeanWhatTheSpecSays:
     """Oracle: mettagrid's own simulator, stepped by hand."""
 
     def _simulation(self):
-        from glulam_mettagrid.tasks import build_task
         from mettagrid.simulator import Simulation
+
+        from glulam_mettagrid.tasks import build_task
 
         return Simulation(build_task("forage").config, seed=0)
 
@@ -140,9 +138,7 @@ class TestScaleOfAmounts:
     def test_no_limit(self):
         assert _ore_scale(_config()) == 256
 
-    @pytest.mark.parametrize(
-        ("base", "top", "scale"), [(7, 65535, 7), (7, 5, 5), (255, 999, 255), (256, 999, 256)]
-    )
+    @pytest.mark.parametrize(("base", "top", "scale"), [(7, 65535, 7), (7, 5, 5), (255, 999, 255), (256, 999, 256)])
     def test_a_limit_of_the_agents(self, base, top, scale):
         from mettagrid.config.mettagrid_config import AgentConfig
 
@@ -164,9 +160,7 @@ class TestScaleOfAmounts:
         from mettagrid.config.mettagrid_config import AgentConfig, GridObjectConfig, WallConfig
 
         chest = GridObjectConfig(name="chest", inventory=_inventory(30))
-        config = _config(
-            agent=AgentConfig(inventory=_inventory(2)), objects={"wall": WallConfig(), "chest": chest}
-        )
+        config = _config(agent=AgentConfig(inventory=_inventory(2)), objects={"wall": WallConfig(), "chest": chest})
         assert _ore_scale(config) == 30
 
 

@@ -7,11 +7,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+
 from glulam_mettagrid import environments
 
-pytestmark = pytest.mark.skipif(
-    find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine"
-)
+pytestmark = pytest.mark.skipif(find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine")
 
 NOOP, NORTH, SOUTH, WEST, EAST = range(5)
 SIDES = {"left": WEST, "right": EAST}
@@ -50,9 +49,10 @@ class TestForage:
     MAP = ("########", "#M@A####", "###@#@##", "###@####", "########")
 
     def _rewards(self, actions: list[int]) -> list[float]:
-        from glulam_mettagrid.tasks import build_task
         from mettagrid.config.mettagrid_config import AsciiMapBuilder
         from mettagrid.simulator import Simulation
+
+        from glulam_mettagrid.tasks import build_task
 
         names = {"M": "mine", "A": "altar", "#": "wall", "@": "agent.agent"}
         config = build_task("forage").config.model_copy(deep=True)
@@ -90,8 +90,9 @@ class _Maze:
     """One tmaze with a given lamp, by mettagrid's own simulator."""
 
     def __init__(self, lamp: str) -> None:
-        from glulam_mettagrid.tasks import build_task
         from mettagrid.simulator import Simulation
+
+        from glulam_mettagrid.tasks import build_task
 
         task = build_task("tmaze")
         config = task.config.model_copy(deep=True)

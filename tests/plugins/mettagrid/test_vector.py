@@ -7,12 +7,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+
 from glulam import GlulamError
 from glulam_mettagrid import environments
 
-pytestmark = pytest.mark.skipif(
-    find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine"
-)
+pytestmark = pytest.mark.skipif(find_spec("mettagrid") is None, reason="mettagrid has no wheel for this machine")
 
 LENGTH = {"forage": 128, "tmaze": 20}
 SEED = 11
@@ -37,8 +36,9 @@ class _Oracle:
     """One of mettagrid's own Simulations, with buffers of its own, remade by hand for each episode."""
 
     def __init__(self, task: str, env: int, episode: int) -> None:
-        from glulam_mettagrid.tasks import build_task
         from mettagrid.simulator import Simulation
+
+        from glulam_mettagrid.tasks import build_task
 
         built = build_task(task)
         seed = int(np.random.SeedSequence((SEED, env, episode)).generate_state(1)[0]) & 0x7FFFFFFF
@@ -85,10 +85,7 @@ class TestAgainstPlainSimulations:
 
     def test_an_episode_is_cut_off_never_done(self, task):
         """Oracle: the length in the task's description."""
-        flags = [
-            (bool(td["dones"].any()), td["truncateds"].tolist())
-            for _, td in _play(task, 2 * LENGTH[task] + 1)
-        ]
+        flags = [(bool(td["dones"].any()), td["truncateds"].tolist()) for _, td in _play(task, 2 * LENGTH[task] + 1)]
         rows = len(flags[0][1])
         assert [t for t, (_, cut) in enumerate(flags) if any(cut)] == [LENGTH[task], 2 * LENGTH[task]]
         assert all(not done and sum(cut) in (0, rows) for done, cut in flags)
