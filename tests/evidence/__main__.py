@@ -2,10 +2,11 @@
 
 import sys
 
-from tests.evidence import forage
+from tests.evidence import forage, initialisation
 from tests.evidence.pages import write_pages
 
 EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name in forage.STEPS}
+EXPERIMENTS["initialisation"] = initialisation.run
 
 
 def main(names):

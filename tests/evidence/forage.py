@@ -21,23 +21,22 @@ def run(names=tuple(STEPS)):
     start = commit()
     for name in names:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            runs = list(pool.map(lambda seed, name=name: train_and_evaluate(name, seed), SEEDS))
-        command = " ".join(train_command(name, "SEED", "OUT"))
+            runs = list(pool.map(lambda seed, name=name: train_and_evaluate(name, seed, STEPS[name]), SEEDS))
+        command = " ".join(train_command(name, "SEED", STEPS[name], "OUT"))
         print(write_result(f"forage_{name}", command, start, steps=STEPS[name], episodes=EPISODES, runs=runs))
 
 
-def train_command(name, seed, out):
+def train_command(policy, seed, steps, out):
     """Return the command that trains one policy."""
-    steps = str(STEPS[name])
-    fixed = ["--env", "mettagrid:forage", "--steps", steps, "--set", "threads=1"]
-    return ["glulam", "train", name, *fixed, "--seed", str(seed), "--out", str(out)]
+    fixed = ["--env", "mettagrid:forage", "--steps", str(steps), "--set", "threads=1"]
+    return ["glulam", "train", policy, *fixed, "--seed", str(seed), "--out", str(out)]
 
 
-def train_and_evaluate(name, seed):
+def train_and_evaluate(policy, seed, steps):
     """Return one run: its raw curve, its time, and its return on episodes not seen in training."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        _, *train = train_command(name, seed, out)
+        _, *train = train_command(policy, seed, steps, out)
         trained = _glulam(*train)
         metrics = out / "metrics.jsonl"
         lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []

@@ -4,14 +4,15 @@ import json
 
 from tests.evidence.record import RESULTS
 
-__all__ = ["forage_page", "write_pages"]
+__all__ = ["PAGES", "write_pages"]
 
 POLICIES = ("fast", "latent_attn_tiny")
 
 
 def write_pages():
-    """Write docs/results/forage.md and its plot."""
-    (RESULTS / "forage.md").write_text(forage_page(), encoding="utf-8")
+    """Write the pages of docs/results and their plot."""
+    for name, page in PAGES.items():
+        (RESULTS / f"{name}.md").write_text(page(), encoding="utf-8")
     _plot()
 
 
@@ -44,6 +45,29 @@ def forage_page():
             "",
         ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def initialisation_page():
+    """Return the page on what decides whether `fast` learns."""
+    result = json.loads((RESULTS / "initialisation.json").read_text(encoding="utf-8"))
+    lines = [
+        "# Initialisation",
+        "",
+        "<!-- made by `python -m tests.evidence` from the result file beside it; edit tests/evidence/pages.py -->",
+        "",
+        "`fast` on `mettagrid:forage`, one seed a variant: enough to show what stalls, not to rank what learns.",
+        "",
+        "| variant | seed | agent-steps | minutes | return (95 % interval) | episodes |",
+        "|---|---|---|---|---|---|",
+        *(_row(run["variant"], run) for run in result["runs"]),
+        "",
+        f"`{result['command']}` at commit `{result['commit'][:12]}`.",
+        "The raw curves are in {download}`initialisation.json`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"forage": forage_page, "initialisation": initialisation_page}
 
 
 def _row(name, run):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import attrs
 from mettagrid.config.action_config import ActionsConfig, ChangeVibeActionConfig
@@ -21,10 +20,13 @@ from mettagrid.config.mettagrid_config import (
 from mettagrid.config.obs_config import GlobalObsConfig, ObsConfig
 from mettagrid.config.reward_config import inventoryReward, reward
 from mettagrid.map_builder.ascii import AsciiMapBuilderConfig
-from mettagrid.map_builder.map_builder import MapBuilderConfig
 from mettagrid.map_builder.random_map import RandomMapBuilderConfig
 
 from glulam_mettagrid.spec import check_view
+
+if TYPE_CHECKING:
+    from mettagrid.map_builder.map_builder import MapBuilderConfig
+    from collections.abc import Callable
 
 __all__ = ["Task", "build_task"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glulam import GlulamError
 from glulam_tokens._shaper import Shaper
-from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
+from glulam_tokens.vocabulary import meaning_codes
 
 if TYPE_CHECKING:
     from glulam import EnvSpec
@@ -75,11 +75,10 @@ class BoxShaper(Shaper):
         cells = torch.where((row < H) & (column < W), (row * W + column) * C, nowhere)
         cells[self.env.tokens.global_location] = (H // 2 * W + W // 2) * C
         cells[self.env.tokens.padding] = nowhere
-        channels, values = self.vocabulary.tables(self.env, category_value=1.0)
-        channels = torch.where((channels == UNKNOWN) | (channels >= C), nowhere, channels)
+        meanings = self.vocabulary.table(self.env, unknown=nowhere, category_value=1.0)
         self.set_table("cells", cells, device)
-        self.set_table("channels", channels, device)
-        self.set_table("values", values, device)
+        self.set_table("channels", meanings[:, 0].long(), device)
+        self.set_table("values", meanings[:, 1].contiguous(), device)
 
     def forward(self, env_obs: Tensor) -> Tensor:
         """Return the box, `[B, C, H, W]`.

@@ -13,7 +13,7 @@ from torch.nn.functional import embedding
 
 from glulam import GlulamError
 from glulam_tokens._shaper import Shaper
-from glulam_tokens.vocabulary import UNKNOWN, meaning_codes
+from glulam_tokens.vocabulary import meaning_codes
 
 __all__ = ["GLOBAL", "PADDING", "TokenShaper"]
 
@@ -54,10 +54,9 @@ class TokenShaper(Shaper):
         places = torch.arange(256.0)
         places[self.env.tokens.global_location] = GLOBAL
         places[self.env.tokens.padding] = PADDING
-        rows, values = self.vocabulary.tables(self.env, category_value=0.0)
-        rows = rows.masked_fill(rows == UNKNOWN, PADDING)
+        meanings = self.vocabulary.table(self.env, unknown=PADDING, category_value=0.0)
         self.set_table("places", places, device)
-        self.set_table("meanings", torch.stack((rows.double(), values), dim=-1), device)
+        self.set_table("meanings", meanings, device)
         self.set_table("blank", torch.tensor([PADDING, PADDING, 0.0]), device)
 
     def forward(self, env_obs: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from glulam import EnvSpec
 
-__all__ = ["UNKNOWN", "Vocabulary", "meaning_codes"]
+__all__ = ["Vocabulary", "meaning_codes"]
 
 BYTE = 256
-UNKNOWN = -1  # the row of a meaning that has no name here
 
 Factors = dict[str, float | None]
 
@@ -77,22 +76,22 @@ class Vocabulary:
         """Return the names of a world that are not in the vocabulary."""
         return tuple(name for name in env.vocabulary if name not in self.factors)
 
-    def tables(self, env: EnvSpec, *, category_value: float) -> tuple[Tensor, Tensor]:
-        """Return the row (int64, `UNKNOWN` where there is none) and the value (float64) of every meaning.
+    def table(self, env: EnvSpec, *, unknown: int, category_value: float) -> Tensor:
+        """Return the row and the value of every meaning, `[65536, 2]` float64.
 
-        Values are divided by the policy's own factor for the name; a category has `category_value`.
+        A number is divided by the policy's own factor for its name; a category has `category_value`; what has no
+        name here has the row `unknown`.
         """
-        rows = torch.full((BYTE * BYTE,), UNKNOWN)
-        values = torch.zeros(BYTE * BYTE, dtype=torch.float64)
+        table = torch.tensor([unknown, 0.0], dtype=torch.float64).repeat(BYTE * BYTE, 1)
         row_of = {name: row for row, name in enumerate(self.factors)}
         for name, start, stop, _ in _meanings(env):
             if name not in row_of:
                 continue
-            rows[start:stop] = row_of[name]
             factor = self.factors[name]
-            scaled = None if factor is None else torch.arange(stop - start, dtype=torch.float64) / factor
-            values[start:stop] = category_value if scaled is None else scaled
-        return rows, values
+            table[start:stop, 0] = row_of[name]
+            values = torch.arange(stop - start, dtype=torch.float64)
+            table[start:stop, 1] = category_value if factor is None else values / factor
+        return table
 
 
 def meaning_codes(env_obs: Tensor) -> Tensor:

@@ -18,13 +18,9 @@ __all__ = ["evaluate", "train"]
 @click.option("--env", help="Environment, such as mettagrid:forage.")
 @click.option("--steps", type=int, help="Agent-steps to train for.")
 @click.option("--seed", type=int, help="Seed of weights, actions and episodes.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; made if need be."
-)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; made if need be.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, such as an earlier run's.")
-@click.option(
-    "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable."
-)
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in the folder.")
 def train(  # noqa: PLR0913, PLR0917 - one argument an option
     policy: str | None,

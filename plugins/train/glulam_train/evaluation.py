@@ -53,11 +53,10 @@ def evaluate_policy(  # noqa: PLR0913 - what the report names
     """
 
     def act(td: TensorDict) -> Tensor:
-        td = policy(td.to(policy.device))
-        actions: Tensor = td.get("actions") if not greedy else _likeliest(td)
+        actions: Tensor = policy(td.to(policy.device)).get("actions")
         return actions
 
-    with _set_aside(policy), torch.no_grad():
+    with _set_aside(policy, greedy=greedy), torch.no_grad():
         report = _play(env_uri, act, episodes, seed)
     return report | {"checkpoint": None if checkpoint is None else str(checkpoint)}
 
@@ -136,23 +135,19 @@ def _half_width(returns: Tensor, groups: Tensor) -> float | None:
     return NORMAL_95 * math.sqrt(float(variance))
 
 
-def _likeliest(td: TensorDict) -> Tensor:
-    logits = td.get("logits", None)
-    if logits is None:
-        msg = "greedy play needs 'logits', which this policy does not write; leave greedy out"
-        raise GlulamError(msg)
-    likeliest: Tensor = logits.argmax(-1)
-    return likeliest
-
-
 @contextmanager
-def _set_aside(policy: Policy) -> Iterator[None]:
-    """Let a policy play from empty memory in evaluation mode, and put both back to a clean start after."""
+def _set_aside(policy: Policy, *, greedy: bool) -> Iterator[None]:
+    """Let a policy play from empty memory in evaluation mode; leave it as it was, its memory empty."""
     training = policy.training
     policy.eval()
     policy.reset_memory()
     try:
+        if greedy and not policy.each("set_greedy", True):  # noqa: FBT003 - a positional argument of `each`
+            msg = f"the action head of {policy.resolved.name!r} has no set_greedy(); leave greedy out"
+            raise GlulamError(msg)
         yield
     finally:
+        if greedy:
+            policy.each("set_greedy", False)  # noqa: FBT003 - as above
         policy.train(training)
         policy.reset_memory()

@@ -29,18 +29,12 @@ TEST_SEED = 1
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option(
-    "--steps", type=int, default=STEPS, show_default=True, help="Agent-steps to train for, at most."
-)
+@click.option("--steps", type=int, default=STEPS, show_default=True, help="Agent-steps to train for, at most.")
 @click.option("--minutes", type=float, default=4.5, show_default=True, help="Minutes to train for, at most.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the training.")
-@click.option(
-    "--episodes", type=int, default=EPISODES, show_default=True, help="Agent-episodes of each evaluation."
-)
+@click.option("--episodes", type=int, default=EPISODES, show_default=True, help="Agent-episodes of each evaluation.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file.")
-@click.option(
-    "--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable."
-)
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable.")
 def first_run(  # noqa: PLR0913, PLR0917 - one argument an option
     out: Path,
     steps: int,

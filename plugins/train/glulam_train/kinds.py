@@ -115,6 +115,4 @@ def _losses(value: object) -> tuple[Any, ...]:
 
 def _are_losses(value: tuple[Any, ...]) -> bool:
     names = [loss.get("loss") if isinstance(loss, Mapping) else loss for loss in value]
-    return (
-        bool(names) and all(isinstance(name, str) and name for name in names) and len({*names}) == len(names)
-    )
+    return bool(names) and all(isinstance(name, str) and name for name in names) and len({*names}) == len(names)

@@ -33,10 +33,10 @@ class PpoLoss:
     def __call__(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and what to log about it."""
         config = self.config
-        log_ratio = current.get(config.log_prob_key) - stored.get("act_log_prob")  # (B, T)
-        policy_loss, clip_fraction = self._surrogate(log_ratio.exp(), stored.get("advantages"))
-        value_loss = self._value_loss(current.get(config.values_key), stored)
-        entropy = current.get(config.entropy_key).mean()
+        log_ratio = current[config.log_prob_key] - stored["act_log_prob"]  # (B, T)
+        policy_loss, clip_fraction = self._surrogate(log_ratio.exp(), stored["advantages"])
+        value_loss = self._value_loss(current[config.values_key], stored)
+        entropy = current[config.entropy_key].mean()
         loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
         metrics = {
             "policy_loss": policy_loss.detach(),
@@ -44,7 +44,7 @@ class PpoLoss:
             "entropy": entropy.detach(),
             "approx_kl": _approximate_kl(log_ratio.detach()),
             "clip_fraction": clip_fraction,
-            "explained_variance": _explained_variance(stored.get("values"), stored.get("returns")),
+            "explained_variance": _explained_variance(stored["values"], stored["returns"]),
         }
         return loss, metrics
 
@@ -57,10 +57,10 @@ class PpoLoss:
         return -gain, (ratio.detach() != clipped.detach()).float().mean()
 
     def _value_loss(self, value: Tensor, stored: TensorDictBase) -> Tensor:
-        target, limit = stored.get("returns"), self.config.clip_values
+        target, limit = stored["returns"], self.config.clip_values
         error = (value - target).square()
         if limit is not None:
-            old = stored.get("values")
+            old = stored["values"]
             near = old + (value - old).clamp(-limit, limit)
             error = torch.maximum(error, (near - target).square())
         loss: Tensor = 0.5 * error.mean()

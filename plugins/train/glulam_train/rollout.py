@@ -56,9 +56,7 @@ class Episodes:
         self._returns += reward
         self._lengths += 1
         if bool(ended.any()):
-            self.finished.extend(
-                zip(self._returns[ended].tolist(), self._lengths[ended].tolist(), strict=True)
-            )
+            self.finished.extend(zip(self._returns[ended].tolist(), self._lengths[ended].tolist(), strict=True))
             self.count += int(ended.sum())
             self._returns[ended] = 0
             self._lengths[ended] = 0
@@ -144,9 +142,7 @@ class Rollout:
 
     def _values(self, td: TensorDictBase, env_id: Tensor) -> Tensor | None:
         inputs = td.exclude("actions")  # without actions nothing is scored
-        values: Tensor | None = self.policy.evaluate(inputs, self.policy.memory_state(env_id)).get(
-            "values", None
-        )
+        values: Tensor | None = self.policy.evaluate(inputs, self.policy.memory_state(env_id)).get("values", None)
         return values
 
     def _moved(self, td: TensorDict) -> TensorDict:

@@ -91,9 +91,7 @@ class Run:
         self.environment = glulam.make_environment(
             settings.env, num_envs=settings.num_envs, seed=settings.environment_seed
         )
-        self.policy = glulam.build(
-            settings.policy, self.environment.spec, device=device, losses=settings.losses
-        )
+        self.policy = glulam.build(settings.policy, self.environment.spec, device=device, losses=settings.losses)
         self.trainer = Trainer(self.policy, self.environment, settings)
 
     def describe(self) -> str:

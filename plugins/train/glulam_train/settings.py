@@ -143,9 +143,7 @@ def _assign(data: dict[str, Any], assignment: str) -> None:
 
 def _with_field(listed: object, loss: str, field: str, value: object) -> Iterable[Any]:
     """Yield the losses with a field of one of them set."""
-    entries = (
-        [listed] if isinstance(listed, str) else list(listed) if isinstance(listed, (list, tuple)) else []
-    )
+    entries = [listed] if isinstance(listed, str) else list(listed) if isinstance(listed, (list, tuple)) else []
     plain = [entry if isinstance(entry, dict) else {"loss": entry} for entry in entries]
     if loss not in [entry.get("loss") for entry in plain]:
         msg = f"--set {loss}.{field}: no loss {loss!r} among {[entry.get('loss') for entry in plain]}"
@@ -156,6 +154,4 @@ def _with_field(listed: object, loss: str, field: str, value: object) -> Iterabl
 
 def _unknown(name: object, fields: Iterable[str]) -> str:
     near = get_close_matches(str(name), list(fields), n=1)
-    return f"unknown field {name!r}: " + (
-        f"write {near[0]!r}" if near else f"the fields are {', '.join(fields)}"
-    )
+    return f"unknown field {name!r}: " + (f"write {near[0]!r}" if near else f"the fields are {', '.join(fields)}")

@@ -1,0 +1,53 @@
+"""Losses of a stranger: one that reads the middle of the network, and three that go wrong."""
+
+import glulam
+
+
+@glulam.layer
+class L2(glulam.LossConfig):
+    """The mean square of any key; stores what the key was in the rollout."""
+
+    stored_keys = ("core",)
+    key: str = glulam.reads("core", shape="...")
+
+    def build(self):
+        def loss(current, stored):
+            moved = (current.get(self.key).detach() - stored.get("core")).abs().max()
+            return current.get(self.key).square().mean(), {"moved": moved}
+
+        return loss
+
+
+@glulam.layer
+class Constant(glulam.LossConfig):
+    def build(self):
+        import torch
+
+        return lambda current, stored: (torch.ones(()), {})
+
+
+@glulam.layer
+class NotANumber(glulam.LossConfig):
+    """Fine for `after` minibatches, NaN from then on."""
+
+    key: str = glulam.reads("values", shape="")
+    after: int = 0
+
+    def build(self):
+        calls = []
+
+        def loss(current, stored):
+            calls.append(None)
+            factor = float("nan") if len(calls) > self.after else 1.0
+            return factor * current.get(self.key).mean(), {}
+
+        return loss
+
+
+@glulam.layer
+class Surprise(glulam.LossConfig):
+    stored_keys = ("surprise",)
+    computed_keys = ("surprise",)
+
+    def build(self):
+        return lambda current, stored: (stored.get("surprise").mean(), {})

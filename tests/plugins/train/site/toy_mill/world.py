@@ -1,0 +1,92 @@
+"""A world of cues: an action that names the cue earns 1, another -0.25.
+
+Row b's episodes last 3 + b % 4 steps (`toy:cues`) and end by turns in termination and truncation. `toy:short`
+has one agent, episodes of one step, and a reward of 1 whatever happens. `toy:next` says it restarts otherwise.
+"""
+
+import attrs
+import torch
+from tensordict import TensorDict
+
+import glulam
+
+SPEC = glulam.EnvSpec(
+    name="toy:cues",
+    tokens=glulam.TokenLayout(count=2),
+    view_height=3,
+    view_width=3,
+    features=(glulam.Feature(name="cue", id=0),),
+    actions=glulam.ActionSpec(names=("a", "b", "c", "d")),
+    num_agents=2,
+)
+
+
+class World:
+    """Tensors are reused from step to step, as the fastest adapters do."""
+
+    def __init__(self, spec, lengths, num_envs, seed):
+        self.spec, self.closed = spec, False
+        rows = num_envs * spec.num_agents
+        self.length = torch.tensor([lengths[row % len(lengths)] for row in range(rows)])
+        self.generator = torch.Generator().manual_seed(seed)
+        self.age, self.episode = torch.zeros(2, rows, dtype=torch.int64).unbind()
+        self.out = {
+            "env_obs": torch.zeros(rows, spec.num_tokens, 3, dtype=torch.uint8),
+            "env_id": torch.arange(rows),
+            "rewards": torch.zeros(rows),
+            "dones": torch.zeros(rows, dtype=torch.bool),
+            "truncateds": torch.zeros(rows, dtype=torch.bool),
+            "final_obs": torch.zeros(rows, spec.num_tokens, 3, dtype=torch.uint8),
+        }
+
+    def draw(self):
+        obs = self.out["env_obs"]
+        obs[:, 1] = 255
+        obs[:, 0, 2] = torch.randint(4, (len(obs),), generator=self.generator, dtype=torch.uint8)
+
+    def reset(self):
+        self.draw()
+        return TensorDict(self.out, batch_size=[len(self.age)])
+
+    def step(self, actions):
+        right = actions == self.out["env_obs"][:, 0, 2]
+        short = self.spec.name == "toy:short"
+        self.out["rewards"].copy_(torch.ones(len(right)) if short else torch.where(right, 1.0, -0.25))
+        self.age += 1
+        ended = self.age >= self.length
+        truncates = (self.episode + torch.arange(len(ended))) % 2 == 1
+        self.out["dones"].copy_(ended & ~truncates)
+        self.out["truncateds"].copy_(ended & truncates)
+        self.age[ended] = 0
+        self.episode += ended
+        self.draw()
+        self.out["final_obs"].copy_(self.out["env_obs"])
+        self.draw()
+        self.out["final_obs"][~ended] = 77  # unspecified: whoever reads it will notice
+        return TensorDict(self.out, batch_size=[len(self.age)])
+
+    def close(self):
+        self.closed = True
+
+
+TASKS = {
+    "cues": (SPEC, (3, 4, 5, 6)),
+    "uneven": (attrs.evolve(SPEC, name="toy:uneven"), (1, 9)),
+    "short": (attrs.evolve(SPEC, name="toy:short", num_agents=1), (1,)),
+    "next": (attrs.evolve(SPEC, name="toy:next", autoreset="next_step"), (3,)),
+}
+
+
+class Worlds:
+    def spec(self, task):
+        if task not in TASKS:
+            msg = f"no task {task!r} in toy"
+            raise glulam.GlulamError(msg)
+        return TASKS[task][0]
+
+    def make(self, task, *, num_envs, seed):
+        spec = self.spec(task)
+        return World(spec, TASKS[task][1], num_envs, seed)
+
+
+worlds = Worlds()

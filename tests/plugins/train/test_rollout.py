@@ -1,0 +1,174 @@
+"""What a rollout stores and what it says each action led to, against a scripted world and a policy of sums.
+
+The policy's value of an observation is the sum of all observations of the episode up to it, so a wrong memory,
+a reset too many or a bootstrap from the wrong observation shows in the numbers.
+"""
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+import glulam
+from glulam_train.buffer import ExperienceBuffer
+from glulam_train.rollout import Episodes, Rollout
+
+ROWS, FINAL = 3, 1000.0
+
+
+class Script:
+    """Observation k is k; step k earns 0.1 k; flags as scripted (`d`, `t`, `b` for both); tensors are reused."""
+
+    def __init__(self, *flags):
+        self.flags, self.k = flags, 0
+        self.out = {
+            "env_obs": torch.zeros(ROWS),
+            "env_id": torch.tensor([4, 0, 2]),
+            "rewards": torch.zeros(ROWS),
+            "dones": torch.zeros(ROWS, dtype=torch.bool),
+            "truncateds": torch.zeros(ROWS, dtype=torch.bool),
+            "final_obs": torch.zeros(ROWS),
+        }
+
+    def reset(self):
+        return self.show()
+
+    def show(self):
+        self.out["env_obs"].fill_(self.k)
+        self.out["final_obs"].fill_(FINAL + self.k)
+        self.out["rewards"].fill_(0.1 * self.k)
+        here = [row[self.k - 1] if self.k else "." for row in self.flags]
+        self.out["dones"].copy_(torch.tensor([flag in "db" for flag in here]))
+        self.out["truncateds"].copy_(torch.tensor([flag in "tb" for flag in here]))
+        return TensorDict(self.out, batch_size=[ROWS])
+
+    def step(self, actions):
+        assert actions.tolist() == [self.k] * ROWS
+        self.k += 1
+        return self.show()
+
+
+class Sums:
+    """The policy; its action is the number of the step."""
+
+    device, dtype = torch.device("cpu"), torch.float32
+    in_keys = ("env_obs",)
+
+    def __init__(self):
+        self.slots, self.cleared = torch.full((5,), 77.0), 0
+
+    def reset_memory(self):
+        self.slots.zero_()
+        self.cleared += 1
+
+    def memory_state(self, env_id):
+        return TensorDict({"memory": {"sum": self.slots[env_id].clone()}}, batch_size=env_id.shape)
+
+    def evaluate(self, td, state):
+        before = state["memory", "sum"].masked_fill(td["dones"] | td["truncateds"], 0)
+        return TensorDict({"values": before + td["env_obs"]}, batch_size=td.batch_size)
+
+    def __call__(self, td):
+        values = self.evaluate(td, self.memory_state(td["env_id"]))["values"]
+        self.slots[td["env_id"]] = values
+        return td.update({"values": values, "actions": td["env_obs"].long()})
+
+
+SPEC = {
+    "env_obs": glulam.TensorSpec((), "float32"),
+    "rewards": glulam.TensorSpec((), "float32"),
+    "dones": glulam.TensorSpec((), "bool"),
+    "truncateds": glulam.TensorSpec((), "bool"),
+    "values": glulam.TensorSpec((), "float32"),
+    ("memory", "sum"): glulam.TensorSpec((), "float32", per="segment"),
+}
+
+
+def expected(flags, horizon, segments):
+    """What each row's actions led to, by a loop over steps: `(value_t, value_tp1)` a step and row."""
+    table = []
+    for row in flags:
+        total, line = 0.0, []
+        for k in range(horizon * segments):
+            before = 0.0 if k and row[k - 1] in "dtb" else total
+            total = before + k
+            follows = total + (FINAL + k + 1 if row[k] == "t" else k + 1)
+            line.append((total, follows if row[k] in ".t" else None, before))
+        table.append(line)
+    return table
+
+
+FLAGS = ("....t...", "d.tt.bt.", ".t.d....")
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 4, 8])
+def test_values_rewards_and_flags_of_what_each_action_led_to(horizon):
+    rollout = Rollout(Sums(), Script(*FLAGS), horizon)
+    table = expected(FLAGS, horizon, 8 // horizon)
+    for segment in range(8 // horizon):
+        buffer = ExperienceBuffer(SPEC, segments=ROWS, horizon=horizon)
+        outcome = rollout.collect(buffer)
+        for row in range(ROWS):
+            for t in range(horizon):
+                k = segment * horizon + t
+                value, follows, _ = table[row][k]
+                assert float(buffer["values"][row, t]) == value
+                assert float(buffer["env_obs"][row, t]) == k
+                assert float(buffer["rewards"][row, t]) == pytest.approx(0.1 * k)
+                assert float(outcome.reward_tp1[row, t]) == pytest.approx(0.1 * (k + 1))
+                assert bool(outcome.done_tp1[row, t]) == (FLAGS[row][k] in "db")
+                assert bool(outcome.truncated_tp1[row, t]) == (FLAGS[row][k] in "tb")
+                if follows is not None:
+                    assert float(outcome.value_tp1[row, t]) == follows
+
+
+def test_a_segment_starts_with_the_state_before_its_first_step_resets_not_applied():
+    rollout = Rollout(Sums(), Script(*FLAGS), 4)
+    buffer = ExperienceBuffer(SPEC, segments=ROWS, horizon=4)
+    rollout.collect(buffer)
+    assert buffer.starts["memory", "sum"].tolist() == [0, 0, 0]
+    rollout.collect(buffer)
+    # Sums at step 3: 0+1+2+3; 3, since an episode began there; 2+3. The last one's `d` at 3 is not applied yet.
+    assert buffer.starts["memory", "sum"].tolist() == [6, 3, 5]
+
+
+def test_rollout_memory_is_cleared_once_and_only_at_the_start():
+    policy = Sums()
+    rollout = Rollout(policy, Script(*FLAGS), 2)
+    rollout.collect(ExperienceBuffer(SPEC, segments=ROWS, horizon=2))
+    assert policy.cleared == 1
+
+
+class Leaky(Sums):
+    """Evaluates as if no episode ever ended; a control for the oracle."""
+
+    def evaluate(self, td, state):
+        return TensorDict({"values": state["memory", "sum"] + td["env_obs"]}, batch_size=td.batch_size)
+
+
+def test_the_oracle_notices_a_memory_that_leaks_over_episodes():
+    rollout = Rollout(Leaky(), Script(*FLAGS), 8)
+    buffer = ExperienceBuffer(SPEC, segments=ROWS, horizon=8)
+    rollout.collect(buffer)
+    wanted = [[value for value, _, _ in line] for line in expected(FLAGS, 8, 1)]
+    assert buffer["values"].tolist() != wanted
+
+
+class TestEpisodes:
+    def test_returns_and_lengths_are_those_of_each_row(self):
+        episodes = Episodes(2)
+        script = [([1, 5], [0, 1]), ([2, 6], [0, 0]), ([3, 7], [1, 1])]
+        for reward, ended in script:
+            episodes.add(torch.tensor(reward).float(), torch.tensor(ended).bool())
+        assert list(episodes.finished) == [(5.0, 1), (6.0, 3), (13.0, 2)]
+        assert episodes.count == 3
+        assert episodes.means() == {"return_mean": 8.0, "length_mean": 2.0}
+
+    def test_before_the_first_end_there_is_no_mean(self):
+        assert Episodes(3).means() == {"return_mean": None, "length_mean": None}
+
+    def test_only_recent_episodes_count(self):
+        episodes = Episodes(1)
+        for number in range(150):
+            episodes.add(torch.tensor([float(number)]), torch.tensor([True]))
+        assert episodes.count == 150
+        assert episodes.means()["return_mean"] == sum(range(50, 150)) / 100
