@@ -43,9 +43,7 @@ def join_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, seen: Visible | None, scale: float | None = None
-) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, seen: Visible | None, scale: float | None = None) -> Tensor:
     """Return what `query` (`[B, H, Q, K]`) reads from `value` (`[B, H, N, V]`): `[B, H, Q, V]`."""
     mask = None if seen is None else seen.tokens
     attended = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)

@@ -97,9 +97,7 @@ class LatentAttention(nn.Module):
 
         def read(query: Tensor) -> Tensor:
             folded = torch.einsum("bhqd,hdi->bhqi", query, key)  # (1 or B, H, Q, in_dim)
-            folded = (
-                folded.flatten(1, 2).unsqueeze(1).expand(tokens.shape[0], -1, -1, -1)
-            )  # one head of H * Q
+            folded = folded.flatten(1, 2).unsqueeze(1).expand(tokens.shape[0], -1, -1, -1)  # one head of H * Q
             scale = query.shape[-1] ** -0.5
             mixed = attend(folded, tokens.unsqueeze(1), tokens.unsqueeze(1), seen, scale)
             mixed = mixed.view(tokens.shape[0], *query.shape[1:3], -1)  # (B, H, Q, in_dim)

@@ -91,7 +91,7 @@ class _TakeRows(torch.autograd.Function):
             return rows.index_select(0, take)
         wide = rows.new_empty(len(take), width + flags.shape[1])
         torch.index_select(rows, 0, take, out=wide[:, :width])  # no copy of what `cat` would copy once more
-        wide[flags.any(1)] = 0  # a huge input must not push the shut gates open
+        wide.index_fill_(0, flags.any(1).nonzero().squeeze(1), 0)  # huge inputs would open shut gates
         wide[:, width:] = flags
         return wide
 

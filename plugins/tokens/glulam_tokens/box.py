@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BoxShaper"]
 
-REMEDY = (
-    "train a new model, or take a policy that reads tokens (token_shaper): it masks what it does not know"
-)
+REMEDY = "train a new model, or take a policy that reads tokens (token_shaper): it masks what it does not know"
 
 
 class BoxShaper(Shaper):

@@ -72,8 +72,11 @@ def number(*, above: float | None = None, least: float = 0.0, most: float | None
     lower = f"above {above:g}" if above is not None else f"of at least {least:g}"
     bounds = lower if most is None else f"from {least:g} to {most:g}"
     top = sys.float_info.max if most is None else most
-    enough = least.__le__ if above is None else above.__lt__
-    return Kind(f"a number {bounds}", _float, lambda value: enough(value) and value <= top)
+
+    def accepts(value: float) -> bool:
+        return (value >= least if above is None else value > above) and value <= top
+
+    return Kind(f"a number {bounds}", _float, accepts)
 
 
 def text(expected: str) -> Kind:

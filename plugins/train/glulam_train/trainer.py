@@ -168,7 +168,7 @@ def _check(settings: TrainSettings, environment: Environment, losses: Mapping[st
         )
         raise GlulamError(msg)
     if spec.autoreset != "same_step":
-        msg = f"environment {spec.name!r} has autoreset {spec.autoreset!r}; this trainer knows same_step alone"
+        msg = f"environment {spec.name!r} has autoreset {spec.autoreset!r}; this trainer knows only same_step"
         raise GlulamError(msg)
     for name, loss in losses.items():
         strange = sorted(set(loss.computed_keys) - COMPUTED)

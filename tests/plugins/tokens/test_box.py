@@ -9,12 +9,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from glulam import GlulamError
-from glulam_tokens.configs import BoxShaperConfig
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tensordict import TensorDict
 
+from glulam import GlulamError
+from glulam_tokens.configs import BoxShaperConfig
 from tests.plugins.tokens.worlds import (
     factors_of,
     observations,
@@ -62,9 +62,7 @@ def without_last_feature(env):
     ]
     layout = {"padding": env.tokens.padding, "global_location": env.tokens.global_location}
     view = (env.view_height, env.view_width)
-    return world(
-        features, view=view, tags=env.tags[::-1], actions=env.actions.names, count=env.num_tokens, **layout
-    )
+    return world(features, view=view, tags=env.tags[::-1], actions=env.actions.names, count=env.num_tokens, **layout)
 
 
 class TestLaws:
@@ -248,7 +246,7 @@ class TestOtherWorlds:
         env = world([("a", 0, 1.0), ("b", 1, 1.0)])
         message = "^num_channels is 1, but there are 2 names; leave the field out$"
         with pytest.raises(GlulamError, match=message):
-            boxed(env, [], layer=shaper(env, 1))
+            boxed(env, [(0, 0, 1)], layer=shaper(env, 1))
 
 
 class TestModule:

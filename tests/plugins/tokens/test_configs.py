@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from glulam_tokens.configs import BoxShaperConfig, FourierTokensConfig, TokenShaperConfig
 
 

@@ -6,11 +6,11 @@ import math
 
 import pytest
 import torch
-from glulam import GlulamError
-from glulam_tokens.configs import FourierTokensConfig, TokenShaperConfig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glulam import GlulamError
+from glulam_tokens.configs import FourierTokensConfig, TokenShaperConfig
 from tests.plugins.tokens.worlds import world
 
 
@@ -112,9 +112,7 @@ class TestModule:
     """Oracle: torch itself, or the message."""
 
     def test_says_that_it_was_not_initialised(self):
-        message = (
-            r"^FourierTokens does not know the view; call initialize_to_environment\(env, device\) first$"
-        )
+        message = r"^FourierTokens does not know the view; call initialize_to_environment\(env, device\) first$"
         with pytest.raises(GlulamError, match=message):
             tokenizer()(torch.zeros(1, 1, 3))
 

@@ -1,0 +1,178 @@
+"""The trainer on a toy world: the ratio law, learning, stored keys, and what it refuses."""
+
+import pytest
+import torch
+
+import glulam
+from glulam import GlulamError, MemoryLayer
+from glulam_train.trainer import Trainer
+
+
+class TestRatio:
+    """Before anything is learned, training gives the log-probs of the rollout: episodes end within segments."""
+
+    @pytest.mark.parametrize("horizon", [1, 5, 16])
+    @pytest.mark.parametrize("minibatches", [1, 4])
+    def test_it_is_one(self, trainer, horizon, minibatches):
+        made = trainer(horizon=horizon, minibatches=minibatches, learning_rate=0.05)
+        for _ in range(4):
+            assert made.update()["ratio_error"] < 1e-5
+        flags = made.buffer["dones"].any() and made.buffer["truncateds"].any()
+        assert flags or horizon == 1
+
+    @pytest.mark.parametrize("key", ["dones", "truncateds"])
+    def test_a_reset_left_out_in_training_breaks_it(self, trainer, key, monkeypatch):
+        made = trainer(horizon=16)
+        evaluate = made.policy.evaluate
+
+        def forgetful(td, state=None):
+            return evaluate(td.clone(False).set(key, torch.zeros_like(td.get(key))), state)
+
+        monkeypatch.setattr(made.policy, "evaluate", forgetful)
+        assert made.update()["ratio_error"] > 1e-2
+
+    def test_a_segment_state_left_out_breaks_it(self, trainer, monkeypatch):
+        made = trainer(horizon=2)
+        made.update()
+        evaluate = made.policy.evaluate
+        monkeypatch.setattr(made.policy, "evaluate", lambda td, state=None: evaluate(td))
+        assert made.update()["ratio_error"] > 1e-2
+
+    def test_a_memory_that_is_never_reset_in_rollout_breaks_it(self, trainer, monkeypatch):
+        made = trainer(horizon=16)
+        monkeypatch.setattr("glulam.policy.mask_state", lambda state, reset: state)
+        assert made.update()["ratio_error"] > 1e-2
+
+
+def test_it_learns(trainer):
+    """Random play earns 0.06 a step, right answers 1, and an episode lasts 4.5 steps on average."""
+    made = trainer(num_envs=16, horizon=16, learning_rate=0.02)
+    before = made.update()["return_mean"]
+    for _ in range(24):
+        metrics = made.update()
+    assert before < 0.7
+    assert metrics["return_mean"] > 3
+
+
+def test_one_seed_gives_the_same_numbers_and_another_gives_others(trainer):
+    def numbers(seed):
+        made = trainer(seed=seed)
+        return [made.update() for _ in range(3)]
+
+    assert numbers(5) == numbers(5)
+    assert numbers(5) != numbers(6)
+
+
+def test_returns_are_values_plus_advantages_of_the_rollout(trainer):
+    made = trainer()
+    made.update()
+    buffer = made.buffer
+    torch.testing.assert_close(buffer["returns"], buffer["values"] + buffer["advantages"])
+
+
+def test_where_episodes_last_one_step_a_return_is_a_reward(trainer):
+    """`toy:short` earns 1 a step. Half of its episodes terminate: their returns are 1 whatever the values."""
+    made = trainer(env="toy:short", horizon=6)
+    made.update()
+    # Rows begin in turns with a termination; flags stored at t + 1 tell how the episode of t ended.
+    terminated = made.buffer["dones"][:, 1:]
+    returns = made.buffer["returns"][:, :-1]
+    assert terminated.any()
+    torch.testing.assert_close(returns[terminated], torch.ones(int(terminated.sum())))
+    assert ((returns[~terminated] - 1).abs() > 1e-4).all()  # truncated: the final observation's value is added
+
+
+def test_the_buffer_is_as_large_as_the_experience_spec(trainer):
+    made = trainer(num_envs=4, horizon=8)
+    spec = made.policy.experience_spec()
+    assert made.buffer.bytes == glulam.spec_bytes(spec, segments=8, horizon=8)
+    stored = {*made.buffer.steps, *made.buffer.starts}
+    assert stored == set(spec)
+    assert ("toy_memory", "sum") in stored
+    # obs 6, reward and flags 6, action 8, log-prob, value, advantage and return 16; a state of 16 a segment
+    assert made.buffer.bytes == 8 * (8 * (6 + 6 + 8 + 16) + 16)
+
+
+class TestLearningRate:
+    def test_linear_falls_to_zero_with_the_steps(self, trainer):
+        made = trainer(schedule="linear", steps=4 * 64, learning_rate=0.4)
+        rates = [made.update()["learning_rate"] for _ in range(5)]
+        assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
+
+    def test_constant_stays(self, trainer):
+        made = trainer(steps=64, learning_rate=0.4)
+        assert [made.update()["learning_rate"] for _ in range(2)] == [0.4, 0.4]
+
+
+class TestLosses:
+    def test_a_foreign_loss_reads_the_middle_of_the_network_and_reaches_the_layers_below(self, trainer):
+        made = trainer(losses=("ppo", {"loss": "toy_l2", "key": "core"}), max_grad_norm=1e9)
+        metrics = made.update()
+        assert made.buffer["core"].shape == (8, 8, 4)
+        assert made.buffer["core"].abs().max() > 0
+        assert metrics["toy_l2/moved"] < 0.1
+        below = made.policy.layers["toy_memory"].module.into.weight
+        assert below.grad.abs().max() > 0
+
+    def test_a_loss_may_do_without_advantages(self, trainer):
+        made = trainer(losses=("toy_l2",))
+        metrics = made.update()
+        assert not {"advantages", "returns", "values"} & set(made.buffer.steps)
+        assert metrics["loss"] > 0
+
+    def test_a_loss_without_gradient_is_refused(self, trainer):
+        with pytest.raises(GlulamError, match="the losses toy_constant have no gradient: nothing would be learned"):
+            trainer(losses=("toy_constant",)).update()
+
+    def test_a_key_that_nobody_computes_is_refused(self, trainer):
+        message = "loss 'toy_surprise' wants 'surprise' computed; the trainer computes advantages, returns"
+        with pytest.raises(GlulamError, match=message):
+            trainer(losses=("toy_surprise",))
+
+
+def test_a_loss_that_is_not_a_number_stops_before_the_weights_change(trainer):
+    made = trainer(losses=("ppo", {"loss": "toy_nan", "after": 3}), learning_rate=1e-4)
+    with pytest.raises(GlulamError, match=r"stopped after 0 agent-steps: the loss is nan.*than 0\.0001"):
+        made.update()
+    assert all(torch.isfinite(weight).all() for weight in made.policy.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"minibatches": 3},
+            r"minibatches is 3, which does not divide the 8 segments of an update \(4 environments x 2 agents\): "
+            r"write one of \[1, 2, 4, 8\]",
+        ),
+        ({"env": "toy:next"}, "environment 'toy:next' has autoreset 'next_step'; this trainer knows only same_step"),
+    ],
+    ids=["indivisible", "autoreset"],
+)
+def test_what_it_cannot_do_is_refused_before_anything_is_played(trainer, changes, message):
+    with pytest.raises(GlulamError, match=message):
+        trainer(**changes)
+
+
+def test_gradients_are_clipped(trainer):
+    made = trainer(max_grad_norm=1e-3, epochs=1, minibatches=1)
+    metrics = made.update()
+    norm = torch.stack([weight.grad.norm() for weight in made.policy.parameters()]).norm()
+    assert metrics["grad_norm"] > 1e-2
+    assert float(norm) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_frozen_weights_stay(settings):
+    chosen = settings()
+    environment = glulam.make_environment(chosen.env, num_envs=chosen.num_envs, seed=0)
+    policy = glulam.build("toy", environment.spec, losses=["ppo"])
+    frozen = policy.layers["toy_table"].module.critic.weight
+    frozen.requires_grad_(False)
+    before = frozen.clone()
+    Trainer(policy, environment, chosen).update()
+    assert torch.equal(frozen, before)
+
+
+def test_the_toy_policy_has_a_memory(trainer):
+    """Otherwise the laws above would hold for nothing."""
+    assert isinstance(trainer().policy.layers["toy_memory"].module, MemoryLayer)
