@@ -77,8 +77,9 @@ def _take_rows(rows: Tensor, take: Tensor, back: Tensor, flags: Tensor | None = 
 
 
 class _TakeRows(torch.autograd.Function):
-    """`cat([rows[take], flags], 1)`, zero where flagged, whose gradient is taken as well, not added up: several times faster.
+    """`cat([rows[take], flags], 1)`, the rows zero where flagged, whose gradient is taken as well.
 
+    That is several times faster than adding the gradient up, as autograd does for rows taken any number of times.
     `back` says from which output row each input row takes its gradient, right for rows taken once. A dummy
     gets its neighbour's gradient, which its shut gates then multiply by an exact zero.
     """

@@ -37,7 +37,7 @@ class BoxShaper(Shaper):
         num_channels: None for one a name of the world; channels beyond the names stay zero.
 
     Raises:
-        GlulamError: if the world has no tokens of three columns.
+        GlulamError: if there is no channel, or the world has no tokens of three columns.
     """
 
     cells: Tensor
@@ -47,6 +47,9 @@ class BoxShaper(Shaper):
     def __init__(self, obs_meta: dict[str, Any], num_channels: int | None = None) -> None:
         super().__init__(obs_meta)
         self.num_channels = len(self.vocabulary) if num_channels is None else num_channels
+        if self.num_channels < 1:
+            msg = f"environment {self.env.name!r} has nothing to see: a box needs at least one channel"
+            raise GlulamError(msg)
         self.initialize_to_environment(self.env)
 
     def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
@@ -67,7 +70,7 @@ class BoxShaper(Shaper):
         H, W, C = self.env.view_height, self.env.view_width, self.num_channels
         # A token's place in the box is its cell's offset plus its channel; nowhere is so far below zero that
         # no channel makes up for it.
-        nowhere = -2 * H * W * max(C, 1)
+        nowhere = -2 * H * W * C
         locations = torch.arange(256)
         row, column = locations >> 4, locations & 15
         cells = torch.where((row < H) & (column < W), (row * W + column) * C, nowhere)

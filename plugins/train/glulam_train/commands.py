@@ -58,7 +58,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
 @click.option("--episodes", type=int, default=200, show_default=True, help="Agent-episodes to play.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of episodes, never a training's.")
 @click.option("--greedy", is_flag=True, help="Take the likeliest action instead of drawing one.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", help="For people or programs.")
 def evaluate(  # noqa: PLR0913 - one argument an option
     checkpoint: Path, env: str, episodes: int, seed: int, style: str, *, greedy: bool
 ) -> None:

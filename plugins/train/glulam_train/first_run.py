@@ -20,7 +20,7 @@ from glulam_train.settings import read_settings
 __all__ = ["main"]
 
 POLICY, ENV = "fast", "mettagrid:forage"
-STEPS = 1_200_000
+STEPS = 600_000
 RANDOM_RETURN, RANDOM_MARGIN = 0.85, 0.15
 FACTOR = 4.0
 EPISODES = 256

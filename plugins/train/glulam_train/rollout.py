@@ -109,7 +109,7 @@ class Rollout:
         after = self.environment.step(td.get("actions"))
         done, truncated = after.get("dones").cpu(), after.get("truncateds").cpu()
         self.episodes.add(after.get("rewards").cpu(), done | truncated)
-        cut_off = truncated & ~done  # an episode that is both has terminated
+        cut_off = truncated  # an episode that is both has terminated
         self._td = self._moved(after)
         outcome = self.outcome
         outcome.reward_tp1[:, t] = self._td.get("rewards")

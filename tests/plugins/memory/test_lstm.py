@@ -274,7 +274,9 @@ class TestParameters:
     def test_state_spec_and_initial_state(self):
         lstm = Lstm(WIDTH, HIDDEN, 2).double()
         assert lstm.state_spec() == {name: TensorSpec((2, HIDDEN), "float") for name in ("h", "c")}
-        assert {n: (tuple(v.shape), v.dtype) for n, v in lstm.initial_state(3).items()} == dict.fromkeys(("h", "c"), ((3, 2, HIDDEN), torch.float64))
+        assert {n: (tuple(v.shape), v.dtype) for n, v in lstm.initial_state(3).items()} == dict.fromkeys(
+            ("h", "c"), ((3, 2, HIDDEN), torch.float64)
+        )
 
     def test_copies_and_pickles_run_alike(self):
         reset = torch.tensor([[False, True, False]])

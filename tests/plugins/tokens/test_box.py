@@ -25,6 +25,9 @@ from tests.plugins.tokens.worlds import (
 )
 
 
+seen_worlds = worlds().filter(lambda env: env.vocabulary)
+
+
 def shaper(env, num_channels=None):
     return BoxShaperConfig(num_channels=num_channels).build(env.obs_meta())
 
@@ -71,7 +74,7 @@ class TestLaws:
     @settings(deadline=None, max_examples=50)
     @given(st.data())
     def test_every_token_stands_where_the_spec_says(self, data):
-        env = data.draw(worlds())
+        env = data.draw(seen_worlds)
         observation = data.draw(observations(env))
         box = shaper(env)(torch.from_numpy(observation))
         wanted = expected(env, observation, list(env.vocabulary), factors_of(env))
@@ -80,7 +83,7 @@ class TestLaws:
     @settings(deadline=None, max_examples=25)
     @given(st.data())
     def test_in_another_world_names_keep_their_channels_and_factors(self, data):
-        first = data.draw(worlds())
+        first = data.draw(seen_worlds)
         assume(len(first.features) > 1)
         second = without_last_feature(first)
         layer = shaper(first)
@@ -93,7 +96,7 @@ class TestLaws:
     @settings(deadline=None, max_examples=25)
     @given(st.data())
     def test_neither_order_nor_what_stands_in_padding_matters(self, data):
-        env = data.draw(worlds())
+        env = data.draw(seen_worlds)
         observation = data.draw(observations(env))
         layer = shaper(env)
         changed = with_padding_rewritten(env, observation, data.draw(st.integers(0, 255)))
@@ -103,7 +106,7 @@ class TestLaws:
     @settings(deadline=None, max_examples=25)
     @given(st.data())
     def test_rows_do_not_see_each_other_and_stripping_changes_nothing(self, data):
-        env = data.draw(worlds())
+        env = data.draw(seen_worlds)
         observation = torch.from_numpy(data.draw(observations(env)))
         layer = shaper(env)
         box = layer(observation)
@@ -112,7 +115,7 @@ class TestLaws:
             assert torch.equal(layer(observation[row : row + 1])[0], box[row])
 
     @settings(deadline=None, max_examples=20)
-    @given(worlds())
+    @given(seen_worlds)
     def test_there_and_back_again_gives_the_same_tables(self, env):
         layer = shaper(env)
         before = {name: table.clone() for name, table in layer.named_buffers()}
@@ -241,6 +244,11 @@ class TestOtherWorlds:
         layer = shaper(smaller, 2)
         layer.load_state_dict(state)
         assert boxed(smaller, [(0, 9, 5)], layer=layer).flatten().tolist() == [0, 1.25]
+
+    def test_nothing_to_see(self):
+        message = "^environment 'drawn' has nothing to see: a box needs at least one channel$"
+        with pytest.raises(GlulamError, match=message):
+            shaper(world([("tag", 0, "tag")]))
 
     def test_too_few_channels(self):
         env = world([("a", 0, 1.0), ("b", 1, 1.0)])

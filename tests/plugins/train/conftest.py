@@ -13,13 +13,14 @@ from glulam_train.trainer import Trainer
 SITE = Path(__file__).parent / "site"
 
 
-@pytest.fixture(autouse=True)
-def toy_mill(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def toy_mill():
     """Install the fake distribution."""
-    monkeypatch.syspath_prepend(str(SITE))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SITE))
+        yield
     torch.set_num_threads(before)
     for name in [name for name in sys.modules if name.partition(".")[0] == "toy_mill"]:
         del sys.modules[name]

@@ -1,6 +1,7 @@
 """`glulam train` and `glulam eval` as a user types them."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -12,21 +13,18 @@ from glulam_train import commands
 SMALL = ["--set", "num_envs=4", "--set", "horizon=8", "--set", "threads=1"]
 
 
-@pytest.fixture
-def call():
+def call(name, *arguments):
     """Run a command; what a user's mistake raises is what the command line's `main` prints."""
-
-    def run(name, *arguments):
-        return CliRunner().invoke(getattr(commands, name), [str(argument) for argument in arguments])
-
-    return run
+    return CliRunner().invoke(getattr(commands, name), [str(argument) for argument in arguments])
 
 
-@pytest.fixture
-def trained(call, tmp_path):
-    result = call("train", "toy", "--env", "toy:cues", "--steps", 200, "--seed", 3, "--out", tmp_path / "run", *SMALL)
+@pytest.fixture(scope="module")
+def trained(toy_mill, tmp_path_factory):
+    """The folder and the output of a small run; not to be written into."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    result = call("train", "toy", "--env", "toy:cues", "--steps", 200, "--seed", 3, "--out", out, *SMALL)
     assert result.exit_code == 0, result.output
-    return tmp_path / "run", result
+    return out, result
 
 
 def test_train_says_what_it_trains_how_far_it_is_and_where_things_are(trained):
@@ -42,7 +40,7 @@ def test_train_says_what_it_trains_how_far_it_is_and_where_things_are(trained):
     assert lines[-1].startswith("done: 256 agent-steps, return of recent episodes ")
 
 
-def test_the_saved_settings_train_the_same_again(call, trained, tmp_path):
+def test_the_saved_settings_train_the_same_again(trained, tmp_path):
     folder, _ = trained
     again = tmp_path / "again"
     result = call("train", "--config", folder / "settings.yaml", "--out", again)
@@ -51,7 +49,7 @@ def test_the_saved_settings_train_the_same_again(call, trained, tmp_path):
     assert (again / "settings.yaml").read_text() == (folder / "settings.yaml").read_text()
 
 
-def test_assignments_reach_settings_and_losses(call, tmp_path):
+def test_assignments_reach_settings_and_losses(tmp_path):
     out = tmp_path / "run"
     more = ["--set", "ppo.entropy_coef=0.5", "--set", "epochs=1", "--steps", 64]
     assert call("train", "toy", "--env", "toy:cues", "--out", out, *SMALL, *more).exit_code == 0
@@ -60,9 +58,9 @@ def test_assignments_reach_settings_and_losses(call, tmp_path):
     assert saved["epochs"] == 1
 
 
-def test_eval_prints_the_report_as_json(call, trained):
+def test_eval_prints_the_report_as_json(trained):
     checkpoint = trained[0] / "checkpoint.safetensors"
-    result = call("eval" + "uate", checkpoint, "--env", "toy:cues", "--episodes", 20, "--seed", 7, "--format", "json")
+    result = call("evaluate", checkpoint, "--env", "toy:cues", "--episodes", 20, "--seed", 7, "--format", "json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert list(report) == [
@@ -79,7 +77,7 @@ def test_eval_prints_the_report_as_json(call, trained):
 
 
 @pytest.mark.parametrize(("episodes", "margin"), [(20, " ± "), (1, "")])
-def test_eval_prints_one_line_for_people(call, trained, episodes, margin):
+def test_eval_prints_one_line_for_people(trained, episodes, margin):
     checkpoint = trained[0] / "checkpoint.safetensors"
     result = call("evaluate", checkpoint, "--env", "toy:cues", "--episodes", episodes, "--greedy")
     [line] = result.stdout.splitlines()
@@ -105,43 +103,43 @@ class TestMistakes:
             (["toy", "--env", "toy:cues", "--set", "minibatches=5"], "minibatches is 5, which does not divide"),
         ],
     )
-    def test_train_names_it_and_writes_nothing(self, call, tmp_path, arguments, message):
+    def test_train_names_it_and_writes_nothing(self, tmp_path, arguments, message):
         result = call("train", *arguments, "--out", tmp_path / "run")
         assert isinstance(result.exception, GlulamError), result.output
         assert message in str(result.exception)
         assert list(tmp_path.iterdir()) == []
 
-    def test_train_wants_a_folder(self, call):
+    def test_train_wants_a_folder(self):
         result = call("train", "toy", "--env", "toy:cues")
         assert result.exit_code == 2
         assert "Missing option '--out'" in result.output
 
-    def test_train_asks_before_it_replaces_a_run(self, call, trained):
-        folder, _ = trained
+    def test_train_asks_before_it_replaces_a_run(self, trained, tmp_path):
+        folder = shutil.copytree(trained[0], tmp_path / "run")
         arguments = ["toy", "--env", "toy:cues", "--steps", 64, "--out", folder, *SMALL]
         refused = call("train", *arguments)
         assert "is there already and not empty" in str(refused.exception)
         assert call("train", *arguments, "--overwrite").exit_code == 0
 
-    def test_eval_of_half_a_checkpoint(self, call, trained):
+    def test_eval_of_half_a_checkpoint(self, trained, tmp_path):
         whole = trained[0] / "checkpoint.safetensors"
-        half = trained[0] / "half.safetensors"
+        half = tmp_path / "half.safetensors"
         half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
         result = call("evaluate", half, "--env", "toy:cues")
         assert isinstance(result.exception, GlulamError)
         assert "half.safetensors" in str(result.exception)
 
-    def test_eval_of_no_checkpoint(self, call, tmp_path):
+    def test_eval_of_no_checkpoint(self, tmp_path):
         result = call("evaluate", tmp_path / "none.safetensors", "--env", "toy:cues")
         assert "there is no checkpoint" in str(result.exception)
 
-    def test_eval_of_no_episodes(self, call, trained):
+    def test_eval_of_no_episodes(self, trained):
         result = call("evaluate", trained[0] / "checkpoint.safetensors", "--env", "toy:cues", "--episodes", 0)
         assert "write at least 1 episode" in str(result.exception)
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate"])
-def test_help_fits_a_terminal_and_names_every_option(call, name):
+def test_help_fits_a_terminal_and_names_every_option(name):
     result = call(name, "--help")
     assert result.exit_code == 0
     for option in (parameter for parameter in getattr(commands, name).params if parameter.param_type_name == "option"):

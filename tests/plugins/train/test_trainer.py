@@ -51,7 +51,7 @@ def test_it_learns(trainer):
     for _ in range(24):
         metrics = made.update()
     assert before < 0.7
-    assert metrics["return_mean"] > 3
+    assert metrics["return_mean"] > 2.5
 
 
 def test_one_seed_gives_the_same_numbers_and_another_gives_others(trainer):
@@ -142,8 +142,7 @@ def test_a_loss_that_is_not_a_number_stops_before_the_weights_change(trainer):
     [
         (
             {"minibatches": 3},
-            r"minibatches is 3, which does not divide the 8 segments of an update \(4 environments x 2 agents\): "
-            r"write one of \[1, 2, 4, 8\]",
+            r"does not divide the 8 segments of an update \(4 environments x 2 agents\): write one of \[1, 2, 4, 8\]",
         ),
         ({"env": "toy:next"}, "environment 'toy:next' has autoreset 'next_step'; this trainer knows only same_step"),
     ],
