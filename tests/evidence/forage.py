@@ -12,7 +12,7 @@ from tests.evidence.record import commit, write_result
 
 SEEDS = (0, 1, 2)
 EPISODES = 400
-STEPS = {"fast": 800_000, "latent_attn_tiny": 600_000}
+STEPS = {"fast": 800_000, "latent_attn_tiny": 400_000}
 CURVE = ("agent_steps", "seconds", "return_mean", "ppo/entropy", "ppo/approx_kl", "ratio_error")
 
 
