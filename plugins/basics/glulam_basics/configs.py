@@ -33,6 +33,12 @@ _positive: Any = optional(gt(0))
 _positives: Any = optional(deep_iterable(gt(0)))
 
 
+def _one_a_key(config: ConcatConfig, _: object, widths: tuple[int, ...] | None) -> None:
+    if widths is not None and len(widths) != len(config.keys):
+        msg = f"in_dims holds {len(widths)} widths for {len(config.keys)} keys"
+        raise ValueError(msg)
+
+
 @glulam.layer
 class LinearConfig(glulam.LayerConfig):
     """A linear map of the last dim; orthogonal weights of gain `init_gain`, biases zero."""
@@ -108,13 +114,10 @@ class ConcatConfig(glulam.LayerConfig):
 
     keys: tuple[str, ...] = glulam.reads_many(shape="... in_dims")
     out_key: str = glulam.writes(shape="... out_dim")
-    in_dims: tuple[int, ...] | None = attrs.field(default=None, validator=_positives)
+    in_dims: tuple[int, ...] | None = attrs.field(default=None, validator=[_positives, _one_a_key])
 
     def __attrs_post_init__(self) -> None:
         _at_least_two(self.keys)
-        if self.in_dims is not None and len(self.in_dims) != len(self.keys):
-            msg = f"in_dims holds {len(self.in_dims)} widths for {len(self.keys)} keys"
-            raise ValueError(msg)
 
     @property
     def out_dim(self) -> int:

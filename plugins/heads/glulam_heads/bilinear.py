@@ -27,9 +27,7 @@ class BilinearActor(nn.Module):
         init_gain: gain of the query's orthogonal weights.
     """
 
-    def __init__(
-        self, in_dim: int, embed_dim: int, hidden_size: int | None = 512, init_gain: float = 1.0
-    ) -> None:
+    def __init__(self, in_dim: int, embed_dim: int, hidden_size: int | None = 512, init_gain: float = 1.0) -> None:
         super().__init__()
         self.hidden: nn.Linear | None = None
         if hidden_size is not None:

@@ -20,9 +20,7 @@ class ValueHead(nn.Module):
         activation: `tanh` or `relu`.
     """
 
-    def __init__(
-        self, in_dim: int, hidden_size: int = 1024, activation: Literal["tanh", "relu"] = "tanh"
-    ) -> None:
+    def __init__(self, in_dim: int, hidden_size: int = 1024, activation: Literal["tanh", "relu"] = "tanh") -> None:
         super().__init__()
         self.hidden = nn.Linear(in_dim, hidden_size)
         self.out = nn.Linear(hidden_size, 1)

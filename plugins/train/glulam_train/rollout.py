@@ -109,14 +109,13 @@ class Rollout:
         after = self.environment.step(td.get("actions"))
         done, truncated = after.get("dones").cpu(), after.get("truncateds").cpu()
         self.episodes.add(after.get("rewards").cpu(), done | truncated)
-        cut_off = truncated  # an episode that is both has terminated
         self._td = self._moved(after)
         outcome = self.outcome
         outcome.reward_tp1[:, t] = self._td.get("rewards")
         outcome.done_tp1[:, t] = self._td.get("dones")
         outcome.truncated_tp1[:, t] = self._td.get("truncateds")
-        if bool(cut_off.any()):
-            rows = cut_off.nonzero().squeeze(1)
+        if bool(truncated.any()):
+            rows = truncated.nonzero().squeeze(1)
             values = self._final_values(rows, after)
             if values is not None:
                 outcome.value_tp1[rows.to(self.policy.device), t] = values
@@ -124,9 +123,8 @@ class Rollout:
     def _follow(self, t: int, value_tp1: Tensor | None) -> None:
         """Note the values of observations t+1, except where the final observation's value stands already."""
         if value_tp1 is not None:
-            cut_off = self.outcome.truncated_tp1[:, t] & ~self.outcome.done_tp1[:, t]
             column = self.outcome.value_tp1[:, t]
-            column.copy_(torch.where(cut_off, column, value_tp1))
+            column.copy_(torch.where(self.outcome.truncated_tp1[:, t], column, value_tp1))
 
     def _final_values(self, rows: Tensor, after: TensorDictBase) -> Tensor | None:
         """Return the values of the final observations of some rows, as if their episodes had gone on.

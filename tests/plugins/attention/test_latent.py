@@ -172,7 +172,7 @@ class TestModule:
 
     @pytest.mark.parametrize(("num_queries", "masked"), [(1, True), (10, False)])
     def test_compiles_whole(self, num_queries, masked):
-        layer = LatentAttentionConfig(in_dim=5, num_queries=num_queries, num_layers=2).build()
+        layer = LatentAttentionConfig(in_dim=5, num_queries=num_queries, num_layers=1).build()
         compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
         for rows, count in ((3, 6), (4, 5)):
             features = torch.randn(rows, count, 5)

@@ -24,7 +24,6 @@ from tests.plugins.tokens.worlds import (
     worlds,
 )
 
-
 seen_worlds = worlds().filter(lambda env: env.vocabulary)
 
 

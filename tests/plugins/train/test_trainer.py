@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tensordict import TensorDict
 
 import glulam
 from glulam import GlulamError, MemoryLayer
@@ -68,6 +69,68 @@ def test_returns_are_values_plus_advantages_of_the_rollout(trainer):
     made.update()
     buffer = made.buffer
     torch.testing.assert_close(buffer["returns"], buffer["values"] + buffer["advantages"])
+
+
+class Recorder:
+    """A world that remembers what it showed: the first observation, then what each step gave."""
+
+    def __init__(self, world):
+        self.world, self.spec, self.shown = world, world.spec, []
+
+    def reset(self):
+        return self.note(self.world.reset())
+
+    def step(self, actions):
+        return self.note(self.world.step(actions))
+
+    def note(self, td):
+        self.shown.append(td.clone())
+        return td
+
+
+def value_of(policy, observations):
+    """The value of the last observation of an episode that began with the first, its memory run from zero."""
+    steps = len(observations)
+    nothing = torch.zeros(1, steps, dtype=torch.bool)
+    inputs = {"env_obs": torch.stack(observations)[None], "dones": nothing, "truncateds": nothing}
+    with torch.no_grad():
+        return float(policy.evaluate(TensorDict(inputs, batch_size=[1, steps]))["values"][0, -1])
+
+
+def returns_by_hand(policy, shown, row, first, horizon, gamma, gae_lambda):
+    """The returns of one row from `first` on, `horizon` steps; `shown` begins with the first observation ever."""
+    observations, values, deltas, ends = [], [], [], []
+    for k, (now, after) in enumerate(zip(shown, shown[1:], strict=False)):
+        observations.append(now["env_obs"][row])
+        values.append(value_of(policy, observations))
+        done, truncated = bool(after["dones"][row]), bool(after["truncateds"][row])
+        follows = after["final_obs" if truncated else "env_obs"][row]
+        bootstrap = 0.0 if done else value_of(policy, [*observations, follows])
+        deltas.append(float(after["rewards"][row]) + gamma * bootstrap - values[k])
+        ends.append(done or truncated)
+        observations = [] if ends[-1] else observations
+    advantage, returns = 0.0, []
+    for k in reversed(range(first, first + horizon)):
+        advantage = deltas[k] + gamma * gae_lambda * advantage * (not ends[k])
+        returns.append(advantage + values[k])
+    return returns[::-1]
+
+
+def test_returns_are_those_of_the_episodes_that_the_world_played(settings, monkeypatch):
+    """From the world's own record, with whole episodes scored from zero; the weights do not move."""
+    chosen = settings(horizon=7, minibatches=1, epochs=1, gamma=0.9, gae_lambda=0.8)
+    world = Recorder(glulam.make_environment(chosen.env, num_envs=4, seed=0))
+    torch.manual_seed(0)
+    policy = glulam.build("toy", world.spec, losses=["ppo"])
+    made = Trainer(policy, world, chosen)
+    monkeypatch.setattr(made, "_learn", lambda current, stored: {})
+    for segment in range(3):
+        made.update()
+        for row in range(8):
+            by_hand = returns_by_hand(policy, world.shown, row, 7 * segment, 7, 0.9, 0.8)
+            torch.testing.assert_close(made.buffer["returns"][row], torch.tensor(by_hand), rtol=1e-5, atol=1e-5)
+    flags = torch.stack([torch.stack([td["dones"], td["truncateds"]]) for td in world.shown])
+    assert flags.sum((0, 2)).min() > 5  # ends of both kinds were among them
 
 
 def test_where_episodes_last_one_step_a_return_is_a_reward(trainer):

@@ -1,0 +1,216 @@
+"""The categorical distribution: sampling, scoring, masks, worlds in another order."""
+
+from itertools import permutations
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given, settings
+from tensordict import TensorDict
+from torch.distributions import Categorical
+
+from glulam import GlulamError
+from glulam_heads.configs import ActionDistributionConfig
+from glulam_heads.distribution import ActionDistribution
+
+
+@st.composite
+def batches(draw):
+    """Draw logits `[B, A]`, a mask with an allowed action in each row (or None), and allowed actions."""
+    rows, count = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    logits = torch.randn(rows, count, generator=generator) * draw(st.sampled_from([0.1, 1.0, 30.0]))
+    actions = torch.randint(count, (rows,), generator=generator)
+    if draw(st.booleans()):
+        return logits, None, actions
+    mask = torch.rand(rows, count, generator=generator) < 0.5
+    mask[torch.arange(rows), actions] = True
+    return logits, mask, actions
+
+
+def categorical(logits, mask):
+    return Categorical(logits=logits if mask is None else logits.masked_fill(~mask, -torch.inf), validate_args=False)
+
+
+class TestScoring:
+    """Oracle: `torch.distributions.Categorical`."""
+
+    @settings(deadline=None, max_examples=60)
+    @given(batch=batches())
+    def test_log_probs_and_entropy(self, batch):
+        logits, mask, actions = batch
+        log_prob, entropy, full = ActionDistribution().score(logits, mask, actions)
+        oracle = categorical(logits, mask)
+        torch.testing.assert_close(log_prob, oracle.log_prob(actions), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(entropy, oracle.entropy(), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(full.exp(), oracle.probs, atol=1e-6, rtol=0)
+
+    @settings(deadline=None, max_examples=60)
+    @given(batch=batches())
+    def test_gradients(self, batch):
+        logits, mask, actions = batch
+        logits.requires_grad_()
+        log_prob, entropy, _ = ActionDistribution().score(logits, mask, actions)
+        (found,) = torch.autograd.grad((log_prob + 0.3 * entropy).sum(), logits)
+        allowed = torch.ones_like(logits, dtype=torch.bool) if mask is None else mask
+        for b in range(len(logits)):  # the oracle over the allowed actions alone: -inf would give it NaN gradients
+            columns = allowed[b].nonzero().squeeze(1)
+            oracle = Categorical(logits=logits[b, columns])
+            chosen = oracle.log_prob((columns == actions[b]).nonzero().squeeze())
+            (expected,) = torch.autograd.grad(chosen + 0.3 * oracle.entropy(), logits)
+            torch.testing.assert_close(found[b], expected[b], atol=1e-5, rtol=1e-4)
+
+    def test_what_was_acted_is_scored_alike(self):
+        head, logits = ActionDistribution(), torch.randn(50, 4)
+        actions, acted = head.act(logits)
+        assert torch.equal(head.score(logits, None, actions)[0], acted)
+
+    def test_a_foreign_layers_minus_infinity_is_no_nan(self):
+        logits = torch.tensor([[0.0, -torch.inf, 0.0]], requires_grad=True)
+        _, entropy, _ = ActionDistribution().score(logits, None, torch.tensor([0]))
+        entropy.sum().backward()
+        assert entropy.item() == pytest.approx(0.6931, abs=1e-4)
+        assert logits.grad.isfinite().all()
+
+
+class TestSampling:
+    """Oracle: the probabilities themselves, by a chi-squared test; and the seed."""
+
+    def test_frequencies_are_the_probabilities(self):
+        torch.manual_seed(0)
+        probs = torch.tensor([0.5, 0.3, 0.15, 0.05])
+        actions, _ = ActionDistribution().act(probs.log().expand(20_000, 4))
+        expected = probs * 20_000
+        statistic = ((actions.bincount(minlength=4) - expected) ** 2 / expected).sum()
+        assert statistic < 16.3  # the 99.9 % point with three degrees of freedom
+
+    def test_log_probs_are_of_the_actions_taken(self):
+        logits = torch.randn(100, 5)
+        actions, log_prob = ActionDistribution().act(logits)
+        assert actions.dtype == torch.int64
+        torch.testing.assert_close(log_prob, Categorical(logits=logits).log_prob(actions))
+
+    def test_the_seed_decides(self):
+        logits = torch.zeros(64, 6)
+        runs = []
+        for seed in (3, 3, 4):
+            torch.manual_seed(seed)
+            runs.append(ActionDistribution().act(logits)[0])
+        assert torch.equal(runs[0], runs[1])
+        assert not torch.equal(runs[0], runs[2])
+
+    def test_greedy_takes_the_likeliest_and_draws_nothing(self):
+        head, logits = ActionDistribution(), torch.randn(64, 6)
+        head.set_greedy(True)
+        before = torch.get_rng_state()
+        actions, log_prob = head.act(logits)
+        assert torch.equal(actions, logits.argmax(-1))
+        torch.testing.assert_close(log_prob, logits.log_softmax(-1).amax(-1))
+        assert torch.equal(torch.get_rng_state(), before)
+        head.set_greedy(False)
+        assert not torch.equal(head.act(logits)[0], actions)
+
+    def test_forward_acts(self):
+        torch.manual_seed(0)
+        actions, _ = ActionDistribution()(torch.zeros(8, 3))
+        torch.manual_seed(0)
+        assert torch.equal(ActionDistribution().act(torch.zeros(8, 3))[0], actions)
+
+
+class TestMasks:
+    @settings(deadline=None, max_examples=40)
+    @given(batch=batches())
+    def test_a_masked_action_is_never_taken(self, batch):
+        logits, mask, _ = batch
+        mask = torch.ones_like(logits, dtype=torch.bool) if mask is None else mask
+        repeated, masks = logits.repeat(50, 1), mask.repeat(50, 1)
+        for greedy in (False, True):
+            head = ActionDistribution()
+            head.set_greedy(greedy)
+            actions, log_prob = head.act(repeated, masks)
+            assert masks.gather(1, actions[:, None]).all()
+            assert log_prob.isfinite().all()
+
+    def test_a_clock_that_rings_at_zero_does_not_let_a_masked_action_win(self, monkeypatch):
+        monkeypatch.setattr(torch.Tensor, "exponential_", torch.Tensor.zero_)
+        mask = torch.tensor([[False, True, False]])
+        actions, _ = ActionDistribution().act(torch.zeros(1, 3), mask)
+        assert actions.tolist() == [1]
+
+    def test_a_row_that_allows_nothing_is_uniform_and_finite(self):
+        logits = torch.randn(2, 4, requires_grad=True)
+        mask = torch.tensor([[False] * 4, [True] * 4])
+        head = ActionDistribution()
+        _, log_prob = head.act(logits, mask)
+        assert log_prob[0].item() == pytest.approx(-torch.tensor(4.0).log().item())
+        results = head.score(logits, mask, torch.tensor([2, 2]))
+        sum(result.sum() for result in results).backward()
+        assert all(result.isfinite().all() for result in results)
+        assert logits.grad.isfinite().all()
+        assert not logits.grad[0].any()
+
+
+class TestOrder:
+    """Oracle: the same seed in the policy's own order."""
+
+    @settings(deadline=None, max_examples=24)
+    @given(order=st.sampled_from(list(permutations(range(4)))), masked=st.booleans(), seed=st.integers(0, 99))
+    def test_the_same_seed_picks_the_same_named_actions(self, world, order, masked, seed):
+        names, order = "abcd", list(order)
+        head, logits = ActionDistribution(), torch.randn(30, 4, generator=torch.Generator().manual_seed(seed))
+        mask = logits < 1 if masked else None
+        taken = []
+        for columns in (list(range(4)), order):
+            head.initialize_to_environment(world([names[c] for c in columns]))
+            torch.manual_seed(seed)
+            actions, _ = head.act(logits[:, columns], None if mask is None else mask[:, columns])
+            taken.append(torch.tensor(columns)[actions])
+        assert torch.equal(*taken)
+
+    def test_through_a_checkpoint(self, world):
+        trained, fresh, logits = ActionDistribution(), ActionDistribution(), torch.randn(30, 3)
+        trained.initialize_to_environment(world("a b c"))
+        fresh.initialize_to_environment(world("c a b"))
+        fresh.load_state_dict(trained.state_dict())
+        torch.manual_seed(1)
+        expected, _ = trained.act(logits)
+        torch.manual_seed(1)
+        actions, _ = fresh.act(logits[:, [2, 0, 1]])
+        assert torch.equal(torch.tensor([2, 0, 1])[actions], expected)
+
+    def test_a_missing_action_leaves_the_others_noise_alone(self, world):
+        head, logits = ActionDistribution(), torch.randn(200, 3)
+        head.initialize_to_environment(world("a b c"))
+        torch.manual_seed(1)
+        everything, _ = head.act(logits, torch.tensor([True, False, True]).expand(200, 3))
+        head.initialize_to_environment(world("a c"))
+        torch.manual_seed(1)
+        fewer, _ = head.act(logits[:, [0, 2]])
+        assert torch.equal(torch.tensor([0, 2])[fewer], everything)
+
+    def test_control_without_names_the_order_matters(self):
+        head, logits = ActionDistribution(), torch.zeros(200, 3)
+        runs = []
+        for columns in ([0, 1, 2], [2, 0, 1]):
+            torch.manual_seed(1)
+            runs.append(torch.tensor(columns)[head.act(logits[:, columns])[0]])
+        assert not torch.equal(*runs)
+
+    def test_logits_for_another_number_of_actions(self, world):
+        head = ActionDistribution()
+        head.initialize_to_environment(world("a b c"))
+        with pytest.raises(GlulamError, match="2 logits, but the environment has 3 actions"):
+            head.act(torch.zeros(1, 2))
+
+
+class TestAlone:
+    """The layer on a TensorDict, without a policy around it."""
+
+    @pytest.mark.parametrize("mask_key", [None, "allowed"])
+    def test_it_acts(self, mask_key):
+        layer = ActionDistributionConfig(mask_key=mask_key).instantiate()
+        mask = torch.tensor([[True, False, False]]).expand(5, 3)
+        td = layer(TensorDict({"logits": torch.zeros(5, 3), "allowed": mask}, batch_size=[5]))
+        assert td["actions"].shape == td["act_log_prob"].shape == (5,)
+        assert mask_key is None or not td["actions"].any()
+        assert "entropy" not in td
