@@ -1,5 +1,7 @@
 """The trainer on a toy world: the ratio law, learning, stored keys, and what it refuses."""
 
+import itertools
+
 import pytest
 import torch
 from tensordict import TensorDict
@@ -100,7 +102,7 @@ def value_of(policy, observations):
 def returns_by_hand(policy, shown, row, first, horizon, gamma, gae_lambda):
     """The returns of one row from `first` on, `horizon` steps; `shown` begins with the first observation ever."""
     observations, values, deltas, ends = [], [], [], []
-    for k, (now, after) in enumerate(zip(shown, shown[1:], strict=False)):
+    for k, (now, after) in enumerate(itertools.pairwise(shown)):
         observations.append(now["env_obs"][row])
         values.append(value_of(policy, observations))
         done, truncated = bool(after["dones"][row]), bool(after["truncateds"][row])
