@@ -22,7 +22,7 @@ def look_up(data, path):
 def is_rounded(text, value):
     """Whether a number as written is the value, rounded to the digits written."""
     digits = len(text.partition(".")[2])
-    return f"{value:,.{digits}f}" == text or f"{value:.{digits}f}" == text
+    return text in {f"{value:,.{digits}f}", f"{value:.{digits}f}"}
 
 
 @pytest.mark.parametrize("name", PAGES)

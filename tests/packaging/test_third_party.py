@@ -118,7 +118,9 @@ def test_a_wheel_from_outside_is_trained_and_uninstalled(python, tmp_path):
     (tmp_path / "oak" / "pyproject.toml").write_text(dedent(PYPROJECT), encoding="utf-8")
     for name, text in {"__init__": '"""Oak."""\n', "configs": CONFIGS, "gate": GATE}.items():
         (package / f"{name}.py").write_text(dedent(text), encoding="utf-8")
-    built = run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, tmp_path / "oak")
+    built = run(
+        sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, tmp_path / "oak"
+    )
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("oak_layers-0.3.0-*.whl")
     installed = run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel)
@@ -146,7 +148,9 @@ def test_a_wheel_from_outside_is_trained_and_uninstalled(python, tmp_path):
     checked = glulam(python, "check", policy, cwd=tmp_path)
     assert checked.returncode == 1
     assert "GL201 unknown layer 'oak_gate'" in checked.stderr
-    loaded = glulam(python, "eval", tmp_path / "run" / "checkpoint.safetensors", "--env", "mettagrid:forage", cwd=tmp_path)
+    loaded = glulam(
+        python, "eval", tmp_path / "run" / "checkpoint.safetensors", "--env", "mettagrid:forage", cwd=tmp_path
+    )
     assert loaded.returncode == 1
     assert "oak-layers 0.3.0, which is not installed" in loaded.stderr
     assert "Traceback" not in checked.stderr + loaded.stderr

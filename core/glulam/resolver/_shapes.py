@@ -62,6 +62,8 @@ class _LayerShapes:
         self.layer, self.keys, self.env, self.faults = layer, keys, env, faults
         self.bound: dict[str, tuple[Dim, ...]] = {}
         self.inferred: dict[str, int] = {}
+        self.widths: dict[str, tuple[int, ...]] = {}  # inferred from a field that names several keys
+        self.position = 0  # of the key that is being checked, in such a field
         self.pending = False  # some dim is unknown, so what cannot be computed is no fault yet
         self.failed = False
 
@@ -77,6 +79,7 @@ class _LayerShapes:
             self._infer(field, spec, key)
         self._complete()
         for field, spec, key in reads:
+            self.position = self._keys(field, spec).index(key)
             self._check_read(field, spec, key)
         self._require_complete(specs)
         for field, spec in specs.items():
@@ -119,14 +122,16 @@ class _LayerShapes:
             return
         for token, dim in zip(tokens, info.dims[len(info.dims) - len(tokens) :], strict=True):
             if self._is_open(token):
-                self._take(field, key, token, dim)
+                self._take(field, key, token, dim, many=spec.many)
 
     def _is_open(self, token: str) -> bool:
         config = self.layer.config
         return token in _field_names(config) and getattr(config, token) is None
 
-    def _take(self, field: str, key: str, token: str, dim: Dim) -> None:
-        if isinstance(dim, int):
+    def _take(self, field: str, key: str, token: str, dim: Dim, *, many: bool) -> None:
+        if isinstance(dim, int) and many:
+            self.widths[token] = (*self.widths.get(token, ()), dim)
+        elif isinstance(dim, int):
             if self.inferred.setdefault(token, dim) != dim:
                 found = f"{token} would be {self.inferred[token]} by one key and {dim} by {key!r}"
                 self._fault("GL401", found, "let both keys have the same width", field)
@@ -137,10 +142,15 @@ class _LayerShapes:
             self._fault("GL403", found, f"set {token}, or pool the tokens first", field)
 
     def _complete(self) -> None:
-        if not self.inferred:
+        widths = {} if self.pending else self.widths  # while one key is unknown, a tuple would be too short
+        if not self.inferred and not widths:
             return
-        with attrs.validators.disabled():
-            self.layer.config = attrs.evolve(self.layer.config, **self.inferred)
+        try:
+            with attrs.validators.disabled():
+                self.layer.config = attrs.evolve(self.layer.config, **self.inferred, **widths)
+        except Exception as error:  # noqa: BLE001 - a stranger's __attrs_post_init__ may raise anything
+            self._fault("GL403", f"{type(error).__name__}: {error}", "change the fields that it names")
+            return
         for _, message, remedy, field, _ in invalid_fields(self.layer.config):
             self._fault("GL403", message, remedy, *field)
 
@@ -205,7 +215,9 @@ class _LayerShapes:
 
     def _is_free(self, token: str) -> bool:
         number = token.isdigit()
-        return not number and not token.startswith("env.") and not hasattr(self.layer.config, token)
+        config = self.layer.config  # its class is asked: a property that raises would raise here
+        known = token in _field_names(config) or hasattr(type(config), token)
+        return not number and not token.startswith("env.") and not known
 
     def _value(self, token: str, field: str | None = None) -> Dim:
         """Return what a declared dim stands for."""
@@ -222,6 +234,8 @@ class _LayerShapes:
                 remedy = "change the fields that it names" if not isinstance(error, GlulamError) else "see above"
                 self._fault("GL403", f"{token}: {error}", remedy, *([field] if field else []))
             return f"?{self.layer.name}.{token}"
+        if isinstance(value, tuple) and self.position < len(value):
+            value = value[self.position]
         if isinstance(value, (int, str)):
             return value
         return f"?{self.layer.name}.{token}"

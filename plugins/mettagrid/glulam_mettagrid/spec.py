@@ -111,9 +111,7 @@ def _limits(game: GameConfig) -> dict[str, float]:
 
 
 def _names(inventory: InventoryConfig, resource: str) -> bool:
-    return resource in inventory.initial or any(
-        resource in limit.resources for limit in inventory.limits.values()
-    )
+    return resource in inventory.initial or any(resource in limit.resources for limit in inventory.limits.values())
 
 
 def _limit(inventory: InventoryConfig, resource: str) -> int:

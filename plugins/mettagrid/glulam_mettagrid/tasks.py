@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from mettagrid.config.action_config import ActionsConfig, ChangeVibeActionConfig
@@ -25,8 +25,9 @@ from mettagrid.map_builder.random_map import RandomMapBuilderConfig
 from glulam_mettagrid.spec import check_view
 
 if TYPE_CHECKING:
-    from mettagrid.map_builder.map_builder import MapBuilderConfig
     from collections.abc import Callable
+
+    from mettagrid.map_builder.map_builder import MapBuilderConfig
 
 __all__ = ["Task", "build_task"]
 

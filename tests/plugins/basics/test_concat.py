@@ -43,7 +43,6 @@ class TestConfig:
         assert configs[-1].in_dim == 8
         assert dims == ("obs_shaper.N", 2)
 
-    @pytest.mark.xfail(reason="the resolver takes one width of all the keys of a field, not one a key")
     def test_widths_are_inferred(self, complete):
         (config,), dims = complete(concat=ConcatConfig(keys=["narrow", "wide"], out_key="x"))
         assert (config.in_dims, dims) == ((4, 6), (10,))

@@ -30,7 +30,9 @@ class Tiny(glulam.PolicyConfig):
 
 
 def test_the_python_config_equals_its_yaml_twin_bit_for_bit(village, tmp_path):
-    assert glulam.resolve(Tiny(), env=village).to_mapping() == glulam.resolve("latent_attn_tiny", env=village).to_mapping()
+    assert (
+        glulam.resolve(Tiny(), env=village).to_mapping() == glulam.resolve("latent_attn_tiny", env=village).to_mapping()
+    )
     found = []
     for source in (Tiny(), "latent_attn_tiny"):
         torch.manual_seed(1)
@@ -53,4 +55,6 @@ def test_shaper_and_layers_work_with_no_policy_around_them(village):
     tokenizer(shaper(td))
     assert td["token_features"].shape == (4, 40, 10 + 16 + 1)
     assert td["token_mask"].dtype == torch.bool
-    assert torch.equal(td["token_features"][~td["token_mask"]], torch.zeros_like(td["token_features"][~td["token_mask"]]))
+    assert torch.equal(
+        td["token_features"][~td["token_mask"]], torch.zeros_like(td["token_features"][~td["token_mask"]])
+    )

@@ -33,7 +33,8 @@ def test_a_policy_that_learns_is_compared_with_random_play_and_its_beginning(sta
     assert table["random play"] == pytest.approx(0.28, abs=0.15)
     assert table["toy, untrained"] < 1.5
     assert table["toy, trained"] > 2.5
-    assert "toy:cues: 256 agent-episodes not seen in training" in out
+    assert "toy:cues, episodes not seen in training" in out
+    assert [row[4] for row in rows] == ["1024", "256", "256"]
     assert f"checkpoint      {tmp_path / 'run' / 'checkpoint.safetensors'}" in out
     assert f"learning curve  {tmp_path / 'run' / 'curve.png'}" in out
     assert "of 15,000 steps" in err
