@@ -6,10 +6,10 @@ layers, a lock of distributions, and a SHA-256 over all of it and the tensors.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,17 +184,16 @@ def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor])
     from safetensors.torch import save as serialize
 
     blob = serialize(dict(tensors), metadata={HEADER: json.dumps(header, sort_keys=True)})
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+        with temporary.open("wb") as file:
             file.write(blob)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         msg = f"cannot write {path}: {error.strerror}"
         raise GlulamError(msg) from error
 

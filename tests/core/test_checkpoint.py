@@ -1,6 +1,7 @@
 """Checkpoints: whole or not at all, and never an untrained policy."""
 
 import json
+import os
 import struct
 
 import attrs
@@ -40,6 +41,15 @@ def test_equal_policies_give_equal_files_and_memory_is_not_saved(policy, saved, 
     policy(step_of(random_obs(4)))
     save(policy, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
+
+
+def test_others_may_read_the_file_as_the_umask_says(policy, tmp_path):
+    old = os.umask(0o027)
+    try:
+        save(policy, tmp_path / "shared.safetensors")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "shared.safetensors").stat().st_mode & 0o777 == 0o640
 
 
 def test_the_header_says_what_it_was_made_with(saved, env):
