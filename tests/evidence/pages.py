@@ -25,6 +25,7 @@ def forage_page():
         "",
         "Each row is one seed: trained with one thread, then played on episodes not seen in training.",
         "The return is one agent's over one episode; a random agent earns about 0.9.",
+        "Minutes are wall time on a machine that ran other jobs beside these: upper bounds.",
         "",
         "| policy | seed | agent-steps | minutes | return (95 % interval) | episodes |",
         "|---|---|---|---|---|---|",
