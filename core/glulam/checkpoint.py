@@ -18,9 +18,10 @@ import attrs
 from glulam._errors import GlulamError
 from glulam.config import PROTOCOL_VERSION
 from glulam.environment import EnvSpec
+from glulam.faults import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -71,10 +72,12 @@ def save(policy: Policy, path: str | Path) -> None:
     _write(Path(path), header, tensors)
 
 
-def load(
+def load(  # noqa: PLR0913 - each is an independent, named choice
     path: str | Path,
     env: EnvSpec | str | None = None,
     *,
+    aliases: Mapping[str, str] | None = None,
+    only: Iterable[str] | None = None,
     device: str = "cpu",
     allow_version_drift: bool = False,
     registry: Registry | None = None,
@@ -84,13 +87,16 @@ def load(
     Args:
         path: the checkpoint.
         env: the world it is to act in; the one it was saved in when None.
+        aliases: names of features, tags or actions of `env` that the policy knows by another name.
+        only: layers to take from the checkpoint, for a warm start; the others start anew. All when None.
         device: where it runs.
         allow_version_drift: accept plug-ins of another version than the checkpoint's lock names.
         registry: what is installed; read afresh when None.
 
     Raises:
         GlulamError: if the file is cut, altered or no checkpoint; if plug-ins are missing or of another version;
-            or if the policy cannot follow the environment. Never an untrained policy.
+            if an alias or a layer is unknown; or if the policy cannot follow the environment. Never an untrained
+            policy, unless `only` asks for one.
     """
     import torch
 
@@ -101,12 +107,39 @@ def load(
     registry = registry or Registry()
     if not allow_version_drift:
         _check_lock(path, checkpoint.header["lock"], registry)
-    world = checkpoint.env if env is None else env
+    world = _world(checkpoint, env, aliases or {}, registry)
     dtype = getattr(torch, checkpoint.header["dtype"])
     policy = build(checkpoint.header["policy"], world, device=device, dtype=dtype, registry=registry)
-    target = policy.env
+    _fill(policy, checkpoint, path, only)
+    policy.initialize_to_environment(world, device)  # the name tables just loaded decide the mapping
+    return policy
+
+
+def _world(
+    checkpoint: Checkpoint, env: EnvSpec | str | None, aliases: Mapping[str, str], registry: Registry
+) -> EnvSpec:
+    """Return the world that the policy is to act in, its names replaced by those that the policy knows."""
+    from glulam.worlds import environment_spec
+
+    saved = checkpoint.env
+    world = saved if env is None else environment_spec(env, registry=registry) if isinstance(env, str) else env
+    for alias, name in aliases.items():
+        for place, spec, missing in (("environment", world, alias), ("checkpoint's environment", saved, name)):
+            if missing not in spec.names:
+                msg = f"alias {alias!r} for {name!r}: the {place} {spec.name!r} has no {missing!r}; "
+                msg += suggestion(missing, sorted(spec.names), f"there are: {', '.join(sorted(spec.names))}")
+                raise GlulamError(msg)
+    return world.renamed(aliases)
+
+
+def _fill(policy: Policy, checkpoint: Checkpoint, path: str | Path, only: Iterable[str] | None) -> None:
+    """Put the checkpoint's weights and names into a policy, all of them or those of some layers."""
     state: dict[str, Any] = dict(checkpoint.tensors) | checkpoint.header["names"]
     expected = policy.state_dict()
+    if only is not None:
+        prefixes = tuple(_prefix(policy, name) for name in only)
+        state = {name: value for name, value in state.items() if name.startswith(prefixes)}
+        expected = {name: value for name, value in expected.items() if name.startswith(prefixes)}
     problems = [
         f"{name}: {list(expected[name].shape)} here, {list(tensor.shape)} in the file"
         for name, tensor in checkpoint.tensors.items()
@@ -115,11 +148,18 @@ def load(
     problems += [f"{name} is not in the file" for name in expected if name not in state]
     problems += [f"{name} is not in the policy" for name in state if name not in expected]
     if problems:
-        msg = f"{path} does not fit the policy in environment {target.name!r}: " + "; ".join(problems[:5])
+        msg = f"{path} does not fit the policy in environment {policy.env.name!r}: " + "; ".join(problems[:5])
         raise GlulamError(msg)
-    policy.load_state_dict(state)
-    policy.initialize_to_environment(target, device)  # the name tables just loaded decide the mapping
-    return policy
+    policy.load_state_dict(policy.state_dict() | state)
+
+
+def _prefix(policy: Policy, name: str) -> str:
+    """Return what the names of a layer's weights start with."""
+    parts: Mapping[str, Any] = policy.layers or dict(policy.named_children())
+    if name not in parts:
+        msg = f"only: policy {policy.resolved.name!r} has no layer {name!r}; there are: {', '.join(parts)}"
+        raise GlulamError(msg)
+    return f"layers.{name}." if policy.layers else f"{name}."
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

@@ -16,7 +16,7 @@ import cattrs
 from glulam._errors import GlulamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tensordict import TensorDict
     from torch import Tensor
@@ -155,6 +155,20 @@ class EnvSpec:
     def inputs(self) -> dict[str, tuple[str, str]]:
         """Keys that the world writes, each with its dims (without the batch) and dtype."""
         return INPUTS | {key: OPTIONAL_INPUTS[key] for key in self.optional_inputs}
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of features, tags and actions."""
+        return frozenset((*(feature.name for feature in self.features), *self.tags, *self.actions.names))
+
+    def renamed(self, aliases: Mapping[str, str]) -> Self:
+        """Return the same world with some of its features, tags and actions under other names."""
+        return attrs.evolve(
+            self,
+            features=tuple(attrs.evolve(item, name=aliases.get(item.name, item.name)) for item in self.features),
+            tags=tuple(aliases.get(tag, tag) for tag in self.tags),
+            actions=ActionSpec(names=tuple(aliases.get(name, name) for name in self.actions.names)),
+        )
 
     def dim(self, name: str) -> int:
         """Return the size that the dim `env.NAME` stands for.

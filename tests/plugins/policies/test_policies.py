@@ -87,6 +87,20 @@ class TestCopies:
         assert segment["values"].dtype == torch.float64
 
 
+class TestWarmStart:
+    def test_named_layers_are_taken_and_the_rest_starts_anew(self, policy, tmp_path):
+        glulam.save(policy, tmp_path / "policy.safetensors")
+        torch.manual_seed(99)
+        twin = glulam.load(tmp_path / "policy.safetensors", only=["memory"])
+        before, after = dict(policy.named_parameters()), dict(twin.named_parameters())
+        drawn = {name for name, weight in before.items() if weight.unique().numel() > 1}  # not all ones or zeros
+        taken = {name for name in drawn if torch.equal(before[name], after[name])}
+        assert taken == {name for name in drawn if "memory" in name}
+        assert taken
+        with pytest.raises(glulam.GlulamError, match="has no layer 'memry'; there are: "):
+            glulam.load(tmp_path / "policy.safetensors", only=["memry"])
+
+
 class TestNames:
     """Law: a world whose ids are renumbered looks the same to a policy."""
 
@@ -111,6 +125,19 @@ class TestNames:
         assert torch.equal(found["logits"], expected["logits"])
         raw = twin.evaluate(td)
         assert not torch.allclose(raw["logits"], expected["logits"], atol=1e-3)
+
+    def test_renamed_things_are_found_by_an_alias_map(self, policy, village, tmp_path):
+        glulam.save(policy, tmp_path / "policy.safetensors")
+        aliases = {"metal": "ore", "shrine": "altar", "up": "north"}
+        moved = village.renamed({name: alias for alias, name in aliases.items()})
+        assert {"metal", "shrine", "up"} <= moved.names
+        twin = glulam.load(tmp_path / "policy.safetensors", moved, aliases=aliases)
+        td = step_of(village, 5, torch.Generator().manual_seed(5))
+        assert torch.equal(twin.evaluate(td)["logits"], policy.evaluate(td)["logits"])
+        with pytest.raises(glulam.GlulamError, match="the environment 'village' has no 'metl'; write 'metal'"):
+            glulam.load(tmp_path / "policy.safetensors", moved, aliases={"metl": "ore"})
+        with pytest.raises(glulam.GlulamError, match="the checkpoint's environment 'village' has no 'or'; write 'ore'"):
+            glulam.load(tmp_path / "policy.safetensors", moved, aliases={"metal": "or"})
 
     def test_a_new_feature_is_masked_by_tokens_and_refused_by_the_box(self, policy, village, tmp_path):
         glulam.save(policy, tmp_path / "policy.safetensors")
