@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from glulam.experience import spec_bytes as spec_bytes
     from glulam.faults import Fault as Fault
     from glulam.faults import PolicyError as PolicyError
+    from glulam.hooks import Advice as Advice
+    from glulam.hooks import hookimpl as hookimpl
+    from glulam.keys import divides as divides
     from glulam.keys import from_env as from_env
     from glulam.keys import reads as reads
     from glulam.keys import reads_many as reads_many
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ActionSpec": "glulam.environment",
+    "Advice": "glulam.hooks",
     "BoundLayer": "glulam.bound",
     "EnvSpec": "glulam.environment",
     "Environment": "glulam.environment",
@@ -67,8 +71,10 @@ _HOMES = {
     "TensorSpec": "glulam.experience",
     "TokenLayout": "glulam.environment",
     "build": "glulam.api",
+    "divides": "glulam.keys",
     "environment_spec": "glulam.worlds",
     "from_env": "glulam.keys",
+    "hookimpl": "glulam.hooks",
     "layer": "glulam.config",
     "load": "glulam.checkpoint",
     "make_environment": "glulam.worlds",
@@ -85,6 +91,7 @@ _HOMES = {
 
 __all__ = [
     "ActionSpec",
+    "Advice",
     "BoundLayer",
     "EnvSpec",
     "Environment",
@@ -105,8 +112,10 @@ __all__ = [
     "TensorSpec",
     "TokenLayout",
     "build",
+    "divides",
     "environment_spec",
     "from_env",
+    "hookimpl",
     "layer",
     "load",
     "make_environment",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from configparser import ConfigParser
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,9 +12,10 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Distribution", "EntryPoint", "find_distributions"]
+__all__ = ["Distribution", "EntryPoint", "find_distributions", "normalise"]
 
 PREFIX = "glulam."
+FOLDER = ".dist-info"
 
 
 @attrs.frozen(order=True)
@@ -28,17 +27,20 @@ class EntryPoint:
     value: str
     distribution: str
     version: str
-    location: str
 
 
 @attrs.frozen
 class Distribution:
-    """An installed distribution and its glulam entry points."""
+    """An installed distribution and its glulam entry points.
+
+    `shadowed` holds the folders of further copies, which Python would not import.
+    """
 
     name: str
     version: str
     location: str
     entry_points: tuple[EntryPoint, ...]
+    shadowed: tuple[str, ...] = ()
 
 
 def find_distributions(path: Sequence[str] | None = None) -> list[Distribution]:
@@ -48,41 +50,48 @@ def find_distributions(path: Sequence[str] | None = None) -> list[Distribution]:
     when Python imports.
     """
     found: dict[str, Distribution] = {}
-    for folder in dict.fromkeys(os.path.realpath(item or ".") for item in (path or sys.path)):
-        for info in _metadata_folders(folder):
-            name, _, version = info.name.removesuffix(".dist-info").partition("-")
-            name = _normalise(name)
-            if name not in found:
-                entries = tuple(_entry_points(info.path, name, version, folder))
-                found[name] = Distribution(name, version, folder, entries)
-    return sorted((item for item in found.values() if item.entry_points), key=lambda item: item.name)
+    shadowed: dict[str, list[str]] = {}
+    for folder in dict.fromkeys(os.path.realpath(item or ".") for item in (path if path is not None else sys.path)):
+        for entry in _metadata_folders(folder):
+            title, _, version = entry.removesuffix(FOLDER).partition("-")
+            name = normalise(title)
+            if name in found:
+                shadowed.setdefault(name, []).append(os.path.join(folder, entry))  # noqa: PTH118 - read in bulk
+            else:
+                points = tuple(_entry_points(f"{folder}/{entry}/entry_points.txt", name, version))
+                found[name] = Distribution(name, version, folder, points)
+    return [
+        attrs.evolve(item, shadowed=tuple(shadowed[name])) if name in shadowed else item
+        for name, item in sorted(found.items())
+        if item.entry_points
+    ]
 
 
-def _metadata_folders(folder: str) -> Iterator[os.DirEntry[str]]:
+def normalise(name: str) -> str:
+    """Return a distribution's name as the packaging standard compares it: `My_Layers` is `my-layers`."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def _metadata_folders(folder: str) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            yield from sorted(
-                (entry for entry in entries if entry.name.endswith(".dist-info")), key=lambda entry: entry.name
-            )
+        return sorted(name for name in os.listdir(folder) if name.endswith(FOLDER))  # noqa: PTH208 - names are enough
     except OSError:
-        return  # a zip file or a folder that is not there: nothing to find
+        return []  # a zip file or a folder that is not there: nothing to find
 
 
-def _entry_points(info: str, name: str, version: str, location: str) -> Iterator[EntryPoint]:
+def _entry_points(file: str, name: str, version: str) -> Iterator[EntryPoint]:
+    """Yield the entry points of a metadata file; a line that is none is passed over, as installers do."""
     try:
-        text = Path(info, "entry_points.txt").read_text(encoding="utf-8")
+        with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - hundreds of these: a Path each costs more
+            text = lines.read()
     except (OSError, UnicodeDecodeError):
         return
     if f"[{PREFIX}" not in text:
         return
-    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
-    parser.read_string(text)
-    for group in parser.sections():
-        if group.startswith(PREFIX):
-            for key, value in parser.items(group):
-                yield EntryPoint(group.removeprefix(PREFIX), key, value.strip(), name, version, location)
-
-
-def _normalise(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            group = line.strip("[]").strip()
+        elif group.startswith(PREFIX) and "=" in line and not line.startswith(("#", ";")):
+            key, _, value = line.partition("=")
+            yield EntryPoint(group.removeprefix(PREFIX), key.strip(), value.strip(), name, version)

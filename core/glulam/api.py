@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from glulam.assembler import AssembledPolicy
+from glulam.catalog import Registry
 from glulam.faults import Fault, PolicyError
 from glulam.resolver import resolve
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from glulam.catalog import Registry
     from glulam.config import LossConfig
     from glulam.environment import EnvSpec
     from glulam.policy import Policy
@@ -47,6 +48,7 @@ def build(  # noqa: PLR0913 - each is an independent, named choice
         PolicyError: with all faults of the policy.
         GlulamError: if a layer refuses the environment.
     """
+    registry = registry or Registry.installed()
     resolved = resolve(source, env=env, losses=losses, registry=registry)
     world = resolved.env
     if world is None:  # resolve was given an environment
@@ -59,7 +61,21 @@ def build(  # noqa: PLR0913 - each is an independent, named choice
     policy.keep = keep
     if custom is not None:
         _check_custom(policy)
+    _announce(policy, registry)
     return policy
+
+
+def _announce(policy: Policy, registry: Registry) -> None:
+    """Tell the plugins that the policy names that it is built; one whose hook fails is warned of."""
+    resolved = policy.resolved
+    named = {layer.distribution for layer in resolved.all_layers} | {(resolved.custom_kind or "").partition(":")[0]}
+    if not any(entry.distribution in named for entry in registry.hooks.values()):
+        return
+    from glulam.hooks import call_hooks
+
+    for answer in call_hooks(registry, "glulam_policy_assembled", {name for name in named if name}, policy=policy):
+        if answer.error is not None:
+            warnings.warn(answer.error.message, stacklevel=3)
 
 
 def _check_custom(policy: Policy) -> None:

@@ -77,6 +77,9 @@ class AssembledPolicy(Policy):
     def __init__(self, resolved: ResolvedPolicy, env: EnvSpec) -> None:
         super().__init__(resolved, env)
         self._modules["layers"] = LayerDict({layer.name: _instantiate(layer, env) for layer in resolved.all_layers})
+        for layer in resolved.layers:
+            if layer.share is not None:
+                _tie(layer.name, self.layers[layer.name].module, layer.share, self.layers[layer.share].module)
         head = resolved.action_head
         if head is None:
             msg = f"policy {resolved.name!r} has no action head"
@@ -200,6 +203,22 @@ class AssembledPolicy(Policy):
         batched = {key for key, info in self.resolved.keys.items() if info.batched}
         written = [key for layer in self.layers.values() if layer is not head for key in layer.out_keys]
         return [key for key in written if key not in read and key in batched]
+
+
+def _tie(name: str, module: nn.Module, owner: str, owners: nn.Module) -> None:
+    """Let a module use another's parameters; buffers, and with them rollout memory, stay its own.
+
+    Raises:
+        GlulamError: if the two do not have the same parameters.
+    """
+    theirs = dict(owners.named_parameters())
+    ours = {path: parameter.shape for path, parameter in module.named_parameters()}
+    if ours != {path: parameter.shape for path, parameter in theirs.items()}:
+        msg = f"layer {name!r} cannot share the weights of {owner!r}: their modules have different parameters"
+        raise GlulamError(msg)
+    for path, parameter in theirs.items():
+        parent, _, last = path.rpartition(".")
+        setattr(module.get_submodule(parent), last, parameter)
 
 
 def _instantiate(layer: ResolvedLayer, env: EnvSpec) -> BoundLayer:

@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import tomllib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from glulam._discovery import EntryPoint, find_distributions
+from glulam._discovery import Distribution, EntryPoint, find_distributions, normalise
 from glulam._errors import GlulamError
+from glulam._guard import TooSlowError, guarded, import_limit
 from glulam.config import PROTOCOL_VERSION
+from glulam.faults import shorten, suggestion
+from glulam.index import Index, read_index
+from glulam.kinds import mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 __all__ = ["Catalog", "Entry", "PluginError", "Registry", "registry"]
 
+SINGULAR = {
+    "layers": "layer",
+    "policies": "policy",
+    "environments": "environment",
+    "losses": "loss",
+    "commands": "command",
+    "hooks": "hook module",
+}
+
 
 class PluginError(GlulamError):
-    """A registry fault with its code (GL201 to GL204) and remedy."""
+    """A registry fault with its code (GL201 to GL205) and remedy."""
 
     def __init__(self, code: str, message: str, remedy: str) -> None:
         super().__init__(f"{code} {message}; {remedy}")
         self.code, self.message, self.remedy = code, message, remedy
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Entry:
     """A registered name and its owner; `load` imports it."""
 
@@ -57,6 +70,11 @@ class Entry:
         return f"{self.distribution}:{self.name}"
 
     @property
+    def owner(self) -> str:
+        """The distribution and its version, as faults print them."""
+        return f"{self.distribution} {self.version}"
+
+    @property
     def resource(self) -> Path | None:
         """The file, where the entry names one in its package (`package:policy.yaml`)."""
         module, _, attribute = self.point.value.partition(":")
@@ -69,44 +87,66 @@ class Entry:
         return Path(next(iter(found.submodule_search_locations)), *module.split(".")[1:], attribute)
 
     def load(self) -> Any:  # noqa: ANN401 - whatever the plugin registered
-        """Import the object.
+        """Import the object, once.
 
         Raises:
-            PluginError: GL203 if the plugin fails to import, whatever it raises; GL204 if it was written for
-                another version of the layer protocol.
+            PluginError: GL203 if the plugin fails to import, whatever it raises and however long it takes, or
+                is no such thing; GL204 if it was written for another version of the layer protocol.
         """
-        module, _, attribute = self.point.value.partition(":")
+        value, error = self._outcome
+        if error is not None:
+            raise error
+        return value
+
+    @cached_property
+    def _outcome(self) -> tuple[Any, PluginError | None]:
+        limit = import_limit()
         try:
-            loaded = importlib.import_module(module)
-            for part in filter(None, attribute.split(".")):
-                loaded = getattr(loaded, part)
+            with guarded(limit):
+                loaded = self._import()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
-            msg = f"{type(error).__name__}: {error}"
-            raise self._broken(msg) from error
+        except TooSlowError as error:
+            return None, self._broken(str(error))
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
+            return None, self._broken(shorten(f"{type(error).__name__}: {error}", 300))
         protocol = getattr(loaded, "protocol", PROTOCOL_VERSION)
         if protocol != PROTOCOL_VERSION:
             found = f"{self.qualified} speaks layer protocol {protocol}, this glulam speaks {PROTOCOL_VERSION}"
-            code = "GL204"
-            raise PluginError(code, found, f"install a version of {self.distribution} for this glulam")
+            return None, PluginError("GL204", found, f"install a version of {self.distribution} for this glulam")
+        wrong = mistake(self.point.group, loaded)
+        if wrong is not None:
+            found = f"{self.qualified} (version {self.version}) is {wrong}"
+            return None, PluginError("GL203", found, f"tell the authors of {self.distribution}")
+        return loaded, None
+
+    def _import(self) -> Any:  # noqa: ANN401 - whatever the plugin registered
+        module, _, attribute = self.point.value.partition(":")
+        loaded = importlib.import_module(module)
+        for part in filter(None, attribute.split(".")):
+            loaded = getattr(loaded, part)
         return loaded
 
     def _broken(self, found: str) -> PluginError:
         message = f"{self.qualified} (version {self.version}) does not import: {found}"
-        return PluginError("GL203", message, f"mend or reinstall {self.distribution}")
+        return PluginError("GL203", message, f"mend or reinstall {self.distribution}; `glulam doctor` tells more")
 
 
 class Catalog(Mapping[str, Entry]):
-    """The entries of one group by name; a name also answers to `distribution:name`."""
+    """The entries of one kind by name; a name also answers to `distribution:name`."""
 
-    def __init__(self, what: str, entries: Sequence[Entry], index: Mapping[str, Any]) -> None:
-        self.what = what
-        self._index = index
+    def __init__(self, kind: str, registry: Registry) -> None:
+        self.kind = kind
+        self._registry = registry
         self._owners: dict[str, list[Entry]] = {}
-        for entry in sorted(entries, key=lambda entry: entry.qualified):
-            self._owners.setdefault(entry.name, []).append(entry)
-            self._owners.setdefault(entry.qualified, []).append(entry)
+        self._by_value: dict[str, Entry] = {}
+        for item in registry.distributions:
+            for point in item.entry_points:
+                if point.group == kind:
+                    entry = Entry(point)
+                    self._owners.setdefault(entry.name, []).append(entry)
+                    self._owners.setdefault(entry.qualified, []).append(entry)
+                    self._by_value.setdefault(point.value, entry)
 
     def __getitem__(self, name: str) -> Entry:
         """Return the entry of a name.
@@ -117,11 +157,10 @@ class Catalog(Mapping[str, Entry]):
         """
         owners = self._owners[name]
         if len(owners) > 1:
-            claims = " and ".join(entry.distribution for entry in owners)
-            message = f"{self.what} {name!r} is claimed by {claims}"
+            claims = " and ".join(entry.owner for entry in owners)
             choice = " or ".join(repr(entry.qualified) for entry in owners)
             code = "GL202"
-            raise PluginError(code, message, f"write {choice}")
+            raise PluginError(code, f"{SINGULAR[self.kind]} {name!r} is claimed by {claims}", f"write {choice}")
         return owners[0]
 
     def __iter__(self) -> Iterator[str]:
@@ -138,87 +177,119 @@ class Catalog(Mapping[str, Entry]):
         """Return the entry of a name.
 
         Raises:
-            PluginError: GL201 if nothing claims it, saying how to get it or what comes nearest; GL202 as above.
+            PluginError: GL201 if nothing claims it, saying how to get it or what comes nearest; GL205 if its
+                distribution is blocked; GL202 as above.
         """
         if name in self._owners:
             return self[name]
+        for item in self._registry.blocked:
+            if any(point.group == self.kind and name in (point.name, f"{item.name}:{point.name}")
+                   for point in item.entry_points):  # fmt: skip
+                found = f"{SINGULAR[self.kind]} {name!r} comes from {item.name} {item.version}, which is blocked"
+                code = "GL205"
+                raise PluginError(code, found, self._registry.unblock(item.name))
         code = "GL201"
-        raise PluginError(code, f"unknown {self.what} {name!r}", self._how_to_get(name))
+        raise PluginError(code, f"unknown {SINGULAR[self.kind]} {shorten(name)!r}", self._how_to_get(name))
+
+    def entry_of(self, cls: type) -> Entry | None:
+        """Return the entry that registers a class, without importing anything."""
+        return self._by_value.get(f"{cls.__module__}:{cls.__qualname__}")
 
     def _how_to_get(self, name: str) -> str:
-        from glulam.faults import suggestion
-
-        owner, _, short = name.rpartition(":")
-        for distribution, row in self._index.items():
-            if short in row.get(_INDEX_FIELDS[self.what], ()) and owner in ("", distribution):
-                return f"pip install {row['source']}  # it comes with {distribution}"
-        indexed = [found for row in self._index.values() for found in row.get(_INDEX_FIELDS[self.what], ())]
-        otherwise = f"see `glulam list` for each {self.what} there is"
-        return suggestion(short, [*self, *indexed], otherwise)
-
-
-_INDEX_FIELDS = {
-    "layer": "layers",
-    "policy": "policies",
-    "environment": "environments",
-    "loss": "losses",
-    "command": "commands",
-}
+        index = self._registry.index
+        versions = {item.name: item.version for item in self._registry.distributions}
+        command = index.remedy(self.kind, name, versions)
+        if command is not None:
+            return command
+        otherwise = f"see `glulam list` for all {self.kind} that are installed"
+        return suggestion(name.rpartition(":")[2], [*self, *index.names(self.kind)], otherwise)
 
 
 class Registry:
-    """All that is installed, as lazy mappings from names to entries."""
+    """All that is installed, as lazy mappings from names to entries.
 
-    def __init__(self, path: Sequence[str] | None = None) -> None:
-        self.distributions = find_distributions(path)
+    Args:
+        path: folders to look in; `sys.path` when None.
+        allow: distributions to use; all when None.
+        block: distributions not to use.
+        index: the curated index; the shipped `registry.toml` when None.
+    """
 
-    def _catalog(self, what: str) -> Catalog:
-        group = _INDEX_FIELDS[what]
-        points = (point for item in self.distributions for point in item.entry_points if point.group == group)
-        return Catalog(what, [Entry(point) for point in points], self.index)
+    def __init__(
+        self,
+        path: Sequence[str] | None = None,
+        *,
+        allow: Iterable[str] | None = None,
+        block: Iterable[str] = (),
+        index: Index | None = None,
+    ) -> None:
+        self.allow = None if allow is None else frozenset(map(normalise, allow))
+        self.block = frozenset(map(normalise, block))
+        found = find_distributions(path)
+        self.distributions: list[Distribution] = [item for item in found if self._is_allowed(item.name)]
+        self.blocked: list[Distribution] = [item for item in found if not self._is_allowed(item.name)]
+        if index is not None:
+            self.index = index
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """Return what is installed now, less what `GLULAM_PLUGINS` leaves out or `GLULAM_BLOCK` names."""
+        allow, block = (_names_in(variable) for variable in ("GLULAM_PLUGINS", "GLULAM_BLOCK"))
+        return cls(allow=allow or None, block=block)
+
+    def _is_allowed(self, name: str) -> bool:
+        return name not in self.block and (self.allow is None or name in self.allow)
+
+    def unblock(self, name: str) -> str:
+        """Return what to do to use a blocked distribution."""
+        return f"take {name} out of GLULAM_BLOCK" if name in self.block else f"add {name} to GLULAM_PLUGINS"
 
     @cached_property
     def layers(self) -> Catalog:
         """Layer kinds."""
-        return self._catalog("layer")
+        return Catalog("layers", self)
 
     @cached_property
     def policies(self) -> Catalog:
         """Policies: YAML files and policy configs."""
-        return self._catalog("policy")
+        return Catalog("policies", self)
 
     @cached_property
     def environments(self) -> Catalog:
         """Families of environments, the part of a URI before the colon."""
-        return self._catalog("environment")
+        return Catalog("environments", self)
 
     @cached_property
     def losses(self) -> Catalog:
         """Losses."""
-        return self._catalog("loss")
+        return Catalog("losses", self)
 
     @cached_property
     def commands(self) -> Catalog:
         """Commands that plugins add to the command line."""
-        return self._catalog("command")
+        return Catalog("commands", self)
 
     @cached_property
-    def index(self) -> dict[str, dict[str, Any]]:
-        """`registry.toml`: distribution to what it provides and where it comes from."""
-        here = Path(__file__)
-        shipped = here.with_name("registry.toml")  # in a wheel; an editable install reads the checkout's own
-        file = shipped if shipped.exists() else here.parents[2] / "registry.toml"
-        try:
-            return dict(tomllib.loads(file.read_text(encoding="utf-8"))["distributions"])
-        except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-            msg = f"the index {file} cannot be read: {error}; reinstall glulam"
-            raise GlulamError(msg) from error
+    def hooks(self) -> Catalog:
+        """Modules of hook implementations; see `glulam.hookimpl`."""
+        return Catalog("hooks", self)
+
+    @cached_property
+    def index(self) -> Index:
+        """The curated index: what known distributions provide, installed or not."""
+        return read_index()
 
 
 def registry(path: Sequence[str] | None = None) -> Registry:
     """Return the registry of what is installed now, read afresh from metadata.
 
+    `GLULAM_PLUGINS` and `GLULAM_BLOCK` (distributions, separated by commas) allow and block.
+
     Args:
-        path: folders to look in instead of `sys.path`.
+        path: folders to look in instead of `sys.path`, without regard to those variables.
     """
-    return Registry(path)
+    return Registry.installed() if path is None else Registry(path)
+
+
+def _names_in(variable: str) -> list[str]:
+    return [name for name in os.environ.get(variable, "").split(",") if name.strip()]

@@ -104,7 +104,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     from glulam.catalog import Registry
 
     checkpoint = read_checkpoint(path)
-    registry = registry or Registry()
+    registry = registry or Registry.installed()
     if not allow_version_drift:
         _check_lock(path, checkpoint.header["lock"], registry)
     world = _world(checkpoint, env, aliases or {}, registry)
@@ -135,7 +135,7 @@ def _world(
 def _fill(policy: Policy, checkpoint: Checkpoint, path: str | Path, only: Iterable[str] | None) -> None:
     """Put the checkpoint's weights and names into a policy, all of them or those of some layers."""
     state: dict[str, Any] = dict(checkpoint.tensors) | checkpoint.header["names"]
-    expected = policy.state_dict()
+    expected = _state(policy)
     if only is not None:
         prefixes = tuple(_prefix(policy, name) for name in only)
         state = {name: value for name, value in state.items() if name.startswith(prefixes)}
@@ -159,7 +159,8 @@ def _prefix(policy: Policy, name: str) -> str:
     if name not in parts:
         msg = f"only: policy {policy.resolved.name!r} has no layer {name!r}; there are: {', '.join(parts)}"
         raise GlulamError(msg)
-    return f"layers.{name}." if policy.layers else f"{name}."
+    shares = {layer.name: layer.share for layer in policy.resolved.layers if layer.share}
+    return f"layers.{shares.get(name, name)}." if policy.layers else f"{name}."
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -200,9 +201,18 @@ def _parse(path: Path, text: str | None) -> dict[str, Any]:
     return dict(header)
 
 
+def _state(policy: Policy) -> dict[str, Any]:
+    once = {name for name, _ in policy.named_parameters()}
+    twice = {name for name, _ in policy.named_parameters(remove_duplicate=False)} - once
+    return {name: value for name, value in policy.state_dict().items() if name not in twice}
+
+
 def _split(policy: Policy) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return tensors and name tables: extra states are plain JSON values, everything else is a tensor."""
-    state = policy.state_dict()
+    """Return tensors and name tables: extra states are plain JSON values, everything else is a tensor.
+
+    Weights that layers share are there once, under their first name.
+    """
+    state = _state(policy)
     names = {key: value for key, value in state.items() if key.endswith(_EXTRA)}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items() if key not in names}
     return tensors, names

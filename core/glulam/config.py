@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - subclasses are attrs classes, whose types are evaluated
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, final
 
 import attrs
@@ -116,6 +117,10 @@ class PolicyConfig:
 
     A subclass that builds its policy itself overrides `build_policy`; its layers need not be configs then.
     """
+
+    protocol: ClassVar[int] = PROTOCOL_VERSION
+    shares: ClassVar[Mapping[str, str]] = {}
+    """Layers that use the weights of others: attribute to attribute."""
 
     name: str
 

@@ -53,8 +53,8 @@ def merge_specs(owned: Iterable[tuple[str, Mapping[Key, TensorSpec]]]) -> Experi
         for key, tensor in spec.items():
             if key in merged and merged[key] != tensor:
                 msg = (
-                    f"GL502: {owner} wants {key!r} stored as {_describe(tensor)}, "
-                    f"{owners[key]} as {_describe(merged[key])}; rename the key of one of them"
+                    f"GL502: {owner} wants {key!r} stored as {describe(tensor)}, "
+                    f"{owners[key]} as {describe(merged[key])}; rename the key of one of them"
                 )
                 raise GlulamError(msg)
             merged.setdefault(key, tensor)
@@ -67,5 +67,6 @@ def spec_bytes(spec: Mapping[Key, TensorSpec], *, segments: int, horizon: int) -
     return sum(tensor.row_bytes * segments * (horizon if tensor.per == "step" else 1) for tensor in spec.values())
 
 
-def _describe(tensor: TensorSpec) -> str:
+def describe(tensor: TensorSpec) -> str:
+    """Return a spec as messages show it: `float32[3] per step`."""
     return f"{tensor.dtype}{list(tensor.shape)} per {tensor.per}"

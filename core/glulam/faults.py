@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from glulam._errors import GlulamError
+from glulam.explain import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = ["Fault", "PolicyError"]
+
+LONGEST = 100  # characters of a value, and of a source line, that a message shows
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +31,10 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One fault: a stable code, where it is, which layer of which distribution, the rule, and the remedy."""
+    """One fault: a stable code, where it is, which layer of which distribution, what was found, and the remedy.
+
+    `severity` is `error`, or `advice` for what a lint says, which stops nothing.
+    """
 
     code: str
     message: str
@@ -38,16 +44,23 @@ class Fault:
     distribution: str | None = None
     severity: str = "error"
 
+    @property
+    def rule(self) -> str | None:
+        """The rule that is broken; None for a code that is a plugin's own."""
+        return RULES.get(self.code)
+
     def to_json(self) -> dict[str, Any]:
         """Return the fault as `glulam check --format json` prints it."""
         return {
             "code": self.code,
             "severity": self.severity,
+            "file": self.place.file,
             "line": self.place.line,
             "column": self.place.column,
             "path": self.place.path,
             "layer": self.layer,
             "distribution": self.distribution,
+            "rule": self.rule,
             "message": self.message,
             "remedy": self.remedy,
         }
@@ -56,21 +69,51 @@ class Fault:
         where = self.place.file or "policy"
         if self.place.line is not None:
             where += f":{self.place.line}:{self.place.column}"
-        lines = [f"{where}: {self.code} {self.message}"]
-        if self.place.source_line is not None and self.place.column is not None:
-            lines += ["    " + self.place.source_line, "    " + " " * (self.place.column - 1) + "^"]
+        advice = "advice: " if self.severity == "advice" else ""
         owner = f" from {self.distribution}" if self.distribution else ""
         layer = f", layer {self.layer!r}{owner}" if self.layer else ""
-        return "\n".join([*lines, f"  at {self.place.path}{layer}", f"  try: {self.remedy}"])
+        rule = [f"  rule: {self.rule}"] if self.rule else []
+        lines = [f"{where}: {self.code} {advice}{self.message}", *self._quote(), f"  at {self.place.path}{layer}"]
+        return "\n".join([*lines, *rule, f"  try: {self.remedy}"])
+
+    def _quote(self) -> list[str]:
+        """Return the source line, or the part of a long one around the place, with a caret below."""
+        line, column = self.place.source_line, self.place.column
+        if line is None or column is None:
+            return []
+        start = max(0, column - 1 - LONGEST // 2) if len(line) > LONGEST else 0
+        shown = line[start : start + LONGEST]
+        before, after = "... " * (start > 0), " ..." * (start + LONGEST < len(line))
+        # A tab stays a tab, so that the caret stands below its character wherever tabs lead.
+        pad = "".join(c if c == "\t" else " " for c in before + line[start : column - 1])
+        return [f"    {before}{shown}{after}", f"    {pad}^"]
 
 
 class PolicyError(GlulamError):
     """A policy that cannot be built; `faults` holds all that is wrong with it."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=_order))
+        self.faults = in_order(faults)
         count = len(self.faults)
         super().__init__("\n\n".join(map(str, self.faults)) + f"\n\n{count} fault{'s' * (count != 1)}")
+
+
+def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Return faults file by file, in the order of their lines."""
+    found = list(faults)
+    files = {file: number for number, file in enumerate(dict.fromkeys(fault.place.file for fault in found))}
+
+    def order(fault: Fault) -> tuple[int, int, int, str, str]:
+        place = fault.place
+        return (files[place.file], place.line or 0, place.column or 0, fault.code, place.path)
+
+    return tuple(sorted(found, key=order))
+
+
+def shorten(text: str, most: int = LONGEST) -> str:
+    """Return a text, its middle left out where it is too long to be shown."""
+    half = most // 2 - 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -82,7 +125,3 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
     """Return `write 'NEAREST'`, or else what to do instead."""
     close = nearest(name, known)
     return f"write {close!r}" if close else otherwise
-
-
-def _order(fault: Fault) -> tuple[int, int, str, str]:
-    return (fault.place.line or 0, fault.place.column or 0, fault.code, fault.place.path)

@@ -7,11 +7,14 @@ property of the config, a free name that the keys of one layer may share, or `en
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import attrs
 
-__all__ = ["KeySpec", "from_env", "reads", "reads_many", "writes"]
+from glulam._unknown import UNKNOWN
+
+__all__ = ["KeySpec", "divides", "from_env", "reads", "reads_many", "writes"]
 
 Phase = Literal["both", "act", "score"]
 
@@ -56,7 +59,7 @@ def reads(
 def reads_many(default: tuple[str, ...] = (), *, dtype: str = "float", shape: str = "...") -> Any:  # noqa: ANN401
     """Declare a field that names a list of keys; the module gets one tensor a key, in order."""
     spec = KeySpec(direction="read", dtype=dtype, shape=shape, many=True)
-    return attrs.field(default=default, converter=tuple, metadata={KEY: spec})
+    return attrs.field(default=default, converter=_as_tuple, metadata={KEY: spec})
 
 
 def writes(
@@ -88,8 +91,32 @@ def from_env(dim: str) -> Any:  # noqa: ANN401 - a field specifier, as attrs.fie
     return attrs.field(default=None, metadata={FROM_ENV: dim})
 
 
+class IndivisibleError(ValueError):
+    """A width is not divisible by a number that must divide it."""
+
+
+def divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
+    """Return a validator: the number divides another field evenly, as heads divide a width (GL403).
+
+    While the other field is None, to be inferred, nothing is said yet.
+    """
+
+    def check(config: object, field: attrs.Attribute[Any], number: int) -> None:
+        width = getattr(config, field_name)
+        if width is not None and number > 0 and width % number:
+            msg = f"{field_name} {width} is not divisible by {field.name} {number}"
+            raise IndivisibleError(msg)
+
+    return check
+
+
+@lru_cache(maxsize=4096)
 def declared_keys(cls: type) -> dict[str, KeySpec]:
     """Return the key declarations of a config class, by field name, in field order."""
     if not attrs.has(cls):
         return {}
     return {field.name: field.metadata[KEY] for field in attrs.fields(cls) if KEY in field.metadata}
+
+
+def _as_tuple(value: Any) -> Any:  # noqa: ANN401 - a tuple, but for a value that is not known
+    return value if value is UNKNOWN else tuple(value)

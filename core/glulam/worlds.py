@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 __all__ = ["environment_spec", "make_environment"]
 
 
-def environment_spec(uri: str, *, registry: Registry | None = None) -> EnvSpec:
+def environment_spec(uri: object, *, registry: Registry | None = None) -> EnvSpec:
     """Return the spec of an environment.
 
     Args:
-        uri: `FAMILY:TASK`, or the path of a YAML spec.
+        uri: `FAMILY:TASK`, the path of a YAML spec, or an environment object, which the plugins are shown in turn
+            (hook `glulam_environment_spec`).
         registry: what is installed; read afresh when None.
 
     Raises:
-        GlulamError: if there is no such environment, saying how to get it.
+        GlulamError: if there is no such environment, saying how to get it, or if no plugin knows the object.
     """
+    if not isinstance(uri, str):
+        return _adapted(uri, registry or Registry.installed())
     if uri.endswith((".yaml", ".yml")):
         return EnvSpec.from_yaml(uri)
     family, task = _family(uri, registry)
@@ -54,9 +57,26 @@ def make_environment(uri: str, *, num_envs: int, seed: int, registry: Registry |
     return environment
 
 
+def _adapted(environment: object, registry: Registry) -> EnvSpec:
+    """Return what the first plugin that knows an environment object says of it."""
+    from glulam.hooks import call_hooks
+
+    broken: list[str] = []
+    for answer in call_hooks(registry, "glulam_environment_spec", environment=environment):
+        if isinstance(answer.value, EnvSpec):
+            return answer.value
+        if answer.error is not None:
+            broken.append(answer.error.message)
+        elif answer.value is not None:
+            broken.append(f"{answer.entry.qualified} gave {type(answer.value).__name__}, no EnvSpec")
+    kind = f"{type(environment).__module__}.{type(environment).__qualname__}"
+    msg = "; ".join([f"no installed plugin knows an environment of type {kind}; give a URI or an EnvSpec", *broken])
+    raise GlulamError(msg)
+
+
 def _family(uri: str, registry: Registry | None) -> tuple[Any, str]:
     name, colon, task = uri.partition(":")
     if not colon or not task:
         msg = f"{uri!r} is no environment: write FAMILY:TASK, such as mettagrid:forage, or the path of a YAML spec"
         raise GlulamError(msg)
-    return (registry or Registry()).environments.find(name).load(), task
+    return (registry or Registry.installed()).environments.find(name).load(), task

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
@@ -194,16 +195,22 @@ class Plugins:
         return Registry([str(self.folder)])
 
 
-@pytest.fixture
-def plugins(tmp_path, monkeypatch):
+@contextmanager
+def plugin_folder(folder: Path):
     """An empty folder of distributions on `sys.path`; the machine's own plug-ins stay out of sight."""
-    folder = tmp_path / "site"
     folder.mkdir()
-    monkeypatch.syspath_prepend(str(folder))
     found = Plugins(folder)
-    yield found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield found
     for module in found.modules:
         sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    with plugin_folder(tmp_path / "site") as found:
+        yield found
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ _GROUPS = ("layers", "policies", "environments", "losses", "commands")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_all(form: str) -> None:
     """List installed layers, policies, environments, losses and commands, and who owns each."""
-    registry = Registry()
+    registry = Registry.installed()
     found = {group: _rows(getattr(registry, group)) for group in _GROUPS}
     if form == "json":
         click.echo(json.dumps(found, indent=2))

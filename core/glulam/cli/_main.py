@@ -23,13 +23,13 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return sorted({*_OWN, *Registry().commands})
+        return sorted({*_OWN, *Registry.installed().commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in _OWN:
             return _import(_OWN[cmd_name])
         try:
-            command = Registry().commands.find(cmd_name).load()
+            command = Registry.installed().commands.find(cmd_name).load()
         except PluginError as error:
             ctx.fail(f"{error.message}\n  try: {error.remedy}")
         if not isinstance(command, click.Command):
@@ -42,7 +42,7 @@ class _Commands(click.Group):
             if name in _OWN:
                 rows.append((name, _import(_OWN[name]).get_short_help_str()))
             else:
-                owners = ", ".join(entry.distribution for entry in Registry().commands.claims(name))
+                owners = ", ".join(entry.distribution for entry in Registry.installed().commands.claims(name))
                 rows.append((name, f"(from {owners})"))
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -1,5 +1,6 @@
 """The resolver: a compiler for policies. It checks all of one before anything is built, and imports no torch."""
 
-from glulam.resolver._resolve import ResolvedLayer, ResolvedPolicy, Source, resolve
+from glulam.resolver._resolve import Source, resolve
+from glulam.resolver._resolved import ResolvedLayer, ResolvedPolicy
 
 __all__ = ["ResolvedLayer", "ResolvedPolicy", "Source", "resolve"]

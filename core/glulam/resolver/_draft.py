@@ -1,204 +1,180 @@
-"""The first pass: a source (YAML, mapping, Python config) becomes a draft of layers, each with its place."""
+"""The first pass: a policy's entries become drafts of layers, each with its place and the class it names."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from glulam._unknown import UNKNOWN
 from glulam.catalog import Catalog, Entry, PluginError
 from glulam.config import LayerConfig, ObsShaperConfig, PolicyConfig
-from glulam.document import Document, read_document
-from glulam.faults import Fault, Place, PolicyError, nearest, suggestion
+from glulam.document import Document, format_path
+from glulam.faults import Fault, nearest, shorten
+from glulam.kinds import is_layer
+from glulam.resolver._outline import missing_roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from glulam.catalog import Registry
+    from glulam.document import PathParts
+    from glulam.resolver._outline import Outline
+    from glulam.resolver._piece import Piece
 
-__all__ = ["Draft", "DraftLayer", "draft_config", "draft_document", "find_source"]
+__all__ = ["Draft", "DraftLayer", "draft_config", "draft_outline"]
 
-FORMAT = 1
-TOP_FIELDS = ("glulam", "name", "obs_shaper", "layers", "action_head")
-ENTRY_FIELDS = ("layer", "name")
+ENTRY_FIELDS = ("layer", "name", "share")
+ROLES = ("obs_shaper", "layer", "action_head")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-@attrs.define
+@attrs.define(eq=False)
 class DraftLayer:
-    """A layer on its way from text to a complete config."""
+    """A layer on its way from text to a complete config.
+
+    `origins` says where a field stands that an extending file has set. Fields of `config` in which a fault was
+    found are `UNKNOWN`; a layer whose class is not known has no config at all.
+    """
 
     role: str
     name: str
-    parts: tuple[str | int, ...]
+    parts: PathParts
     document: Document
     kind: str = ""
     raw: dict[str, Any] = attrs.field(factory=dict)
+    share: str | None = None
+    origins: dict[str, tuple[Document, PathParts]] = attrs.field(factory=dict)
     entry: Entry | None = None
     cls: type | None = None
     config: Any = None
+    is_broken: bool = False
 
     @property
-    def owner(self) -> str | None:
-        """The distribution and version that the layer comes from."""
-        return f"{self.entry.distribution} {self.entry.version}" if self.entry else None
+    def line(self) -> int | None:
+        """The line on which the layer's entry starts, where it stands in a file."""
+        return self.document.place(*self.parts).line
 
     def fault(self, code: str, message: str, remedy: str, *field: str, key: bool = False) -> Fault:
         """Return a fault of this layer, placed at one of its fields."""
-        place = self.document.place(*self.parts, *field, key=key)
-        return Fault(code=code, message=message, remedy=remedy, place=place, layer=self.name, distribution=self.owner)
+        self.is_broken = True
+        document, parts = self.document, (*self.parts, *field)
+        if field and field[0] in self.origins:
+            document, parts = self.origins[field[0]]
+        place = document.place(*parts, key=key)
+        owner = self.entry.owner if self.entry else None
+        return Fault(code=code, message=message, remedy=remedy, place=place, layer=self.name, distribution=owner)
 
 
 @attrs.define
 class Draft:
-    """A policy before its layers are checked; `custom` is a config that builds its policy itself."""
+    """A policy before its layers are checked.
+
+    `custom` is a config that builds its policy itself; `is_whole` is False if some of the file could not be read.
+    """
 
     name: str
     document: Document
     layers: list[DraftLayer]
     faults: list[Fault]
     custom: PolicyConfig | None = None
+    is_whole: bool = True
 
 
-def find_source(source: str | Path, registry: Registry) -> Document | PolicyConfig:
-    """Return what a name or a path stands for.
-
-    Raises:
-        PolicyError: if it is neither a file nor a registered policy, or does not load.
-    """
-    text = str(source)
-    if isinstance(source, Path) or text.endswith((".yaml", ".yml")):
-        return read_document(Path(source))
-    try:
-        entry = registry.policies.find(text)
-        resource = entry.resource
-        loaded = read_document(resource) if resource else entry.load()
-    except PluginError as error:
-        place = Place(path="$", file=text)
-        raise PolicyError([Fault(code=error.code, message=error.message, remedy=error.remedy, place=place)]) from error
-    return loaded() if isinstance(loaded, type) else loaded
-
-
-def draft_document(document: Document, registry: Registry) -> Draft:
-    """Return the draft of a policy file or mapping, with the faults of its outline."""
-    draft = Draft(name="policy", document=document, layers=[], faults=[])
-    value = document.value
-    if not isinstance(value, dict):
-        found = "nothing" if value is None else type(value).__name__
-        draft.faults.append(
-            _fault(document, "GL103", f"a policy is a mapping, found {found}", "start with 'glulam: 1'")
-        )
-        return draft
-    draft.faults += _outline_faults(document, value)
-    draft.name = str(value.get("name", "policy"))
-    for role, parts, entry in _entries(value):
-        layer = _draft_layer(role, parts, entry, document, draft.faults)
-        if layer is not None:
-            _look_up(layer, registry.layers, draft.faults)
-            draft.layers.append(layer)
+def draft_outline(outline: Outline, registry: Registry) -> Draft:
+    """Return the draft of a policy file or mapping, with the faults of its entries."""
+    draft = Draft(outline.name, outline.document, [], list(outline.faults), is_whole=outline.is_whole)
+    for piece in outline.pieces:
+        layer = _draft_layer(piece, draft.faults)
+        _look_up(layer, registry.layers, draft.faults)
+        draft.layers.append(layer)
+    draft.faults[:] = [_owned(fault, draft.layers) for fault in draft.faults]
     return draft
 
 
-def draft_config(config: PolicyConfig) -> Draft:
+def _owned(fault: Fault, layers: list[DraftLayer]) -> Fault:
+    """Return a fault of a single value with the layer in whose entry the value stands, if it is in one."""
+    if fault.layer is not None:
+        return fault
+    for layer in layers:
+        for document, parts in [(layer.document, layer.parts), *layer.origins.values()]:
+            path = format_path(parts, document.root)
+            if document.file == fault.place.file and f"{fault.place.path}.".startswith((f"{path}.", f"{path}[")):
+                owner = layer.entry.owner if layer.entry else None
+                return attrs.evolve(fault, layer=layer.name or None, distribution=owner)
+    return fault
+
+
+def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
     """Return the draft of a policy written as a Python config; places are attribute paths."""
     cls = type(config)
     document = Document(value=None, root=cls.__name__)
-    draft = Draft(name=getattr(config, "name", cls.__name__), document=document, layers=[], faults=[])
+    draft = Draft(getattr(config, "name", cls.__name__), document, [], [])
     if cls.is_custom():
         draft.custom = config
         return draft
     if not attrs.has(cls):
-        draft.faults.append(_fault(document, "GL104", f"{cls.__name__} is not an attrs class", "decorate it"))
+        remedy = "decorate it with attrs.frozen"
+        draft.faults.append(document.fault("GL104", f"{cls.__name__} is not an attrs class", remedy))
         return draft
     for field in attrs.fields(cls):
         value = getattr(config, field.name)
         if field.name == "name":
             continue
-        if not _is_layer(value):
-            found = f"{field.name} is {type(value).__name__}, no layer config"
-            draft.faults.append(_fault(document, "GL104", found, "give it a layer config", field.name))
+        if not is_layer(value):
+            found = f"{field.name} is {shorten(repr(value))}, no layer config"
+            draft.faults.append(document.fault("GL104", found, "give it a layer config", field.name))
             continue
-        role = field.name if field.name in ("obs_shaper", "action_head") else "layer"
-        layer = DraftLayer(role, field.name, (field.name,), document, kind=type(value).__name__, config=value)
-        layer.cls = type(value)
+        layer = DraftLayer(_role(field.name), field.name, (field.name,), document, type(value).__name__)
+        layer.config, layer.cls, layer.share = value, type(value), cls.shares.get(field.name)
+        layer.entry = registry.layers.entry_of(type(value))
         draft.layers.append(layer)
-    draft.layers.sort(key=lambda layer: {"obs_shaper": 0, "layer": 1, "action_head": 2}[layer.role])
-    roles = {layer.role for layer in draft.layers}
-    draft.faults += _missing_roles(document, roles)
+    draft.layers.sort(key=lambda layer: ROLES.index(layer.role))
+    draft.faults += missing_roles(document, {layer.role for layer in draft.layers})
     return draft
 
 
-def _is_layer(value: object) -> bool:
-    if isinstance(value, (LayerConfig, ObsShaperConfig)):
-        return True
-    return all(hasattr(value, name) for name in ("instantiate", "in_keys", "out_keys"))
+def _role(name: str) -> str:
+    return name if name in ROLES else "layer"
 
 
-def _outline_faults(document: Document, value: Mapping[str, Any]) -> Iterator[Fault]:
-    for field in value:
-        if field not in TOP_FIELDS:
-            remedy = suggestion(field, TOP_FIELDS, f"remove it; there are: {', '.join(TOP_FIELDS)}")
-            place = document.place(field, key=True)
-            yield Fault(code="GL102", message=f"unknown field {field!r}", remedy=remedy, place=place)
-    if "glulam" not in value:
-        yield _fault(document, "GL103", "the format version is missing", f"start with 'glulam: {FORMAT}'")
-    elif value["glulam"] != FORMAT:
-        found = f"format {value['glulam']!r}; this glulam reads format {FORMAT}"
-        yield _fault(document, "GL104", found, f"write 'glulam: {FORMAT}'", "glulam")
-    if "name" in value and not isinstance(value["name"], str):
-        yield _fault(document, "GL104", f"name is {value['name']!r}, no string", "quote it", "name")
-    # A misspelt section is reported once, as the unknown field that it is.
-    guesses = {nearest(field, TOP_FIELDS) for field in value if field not in TOP_FIELDS}
-    yield from _missing_roles(document, {role for role in TOP_FIELDS if value.get(role) is not None} | guesses)
-    if not isinstance(value.get("layers", []), list) or ("layers" not in value and "layers" not in guesses):
-        yield _fault(document, "GL103", "the list of layers is missing", "write 'layers:' and a list", "layers")
-
-
-def _missing_roles(document: Document, roles: set[Any]) -> Iterator[Fault]:
-    if "obs_shaper" not in roles:
-        yield _fault(document, "GL504", "no observation shaper", "add 'obs_shaper: {layer: token_shaper}'")
-    if "action_head" not in roles:
-        yield _fault(document, "GL103", "no action head", "add 'action_head: {layer: action_distribution}'")
-
-
-def _entries(value: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
-    if value.get("obs_shaper") is not None:
-        yield "obs_shaper", ("obs_shaper",), value["obs_shaper"]
-    layers = value.get("layers")
-    for index, entry in enumerate(layers if isinstance(layers, list) else ()):
-        yield "layer", ("layers", index), entry
-    if value.get("action_head") is not None:
-        yield "action_head", ("action_head",), value["action_head"]
-
-
-def _draft_layer(
-    role: str, parts: tuple[str | int, ...], entry: object, document: Document, faults: list[Fault]
-) -> DraftLayer | None:
-    if isinstance(entry, str):
-        entry = {"layer": entry}
+def _draft_layer(piece: Piece, faults: list[Fault]) -> DraftLayer:
+    entry = piece.value
+    if entry is UNKNOWN:
+        return DraftLayer(piece.role, "", piece.parts, piece.document, is_broken=True)
     if not isinstance(entry, dict):
-        found = f"a layer is a mapping, found {type(entry).__name__}"
-        faults.append(_fault(document, "GL104", found, "write {layer: NAME, ...}", *parts))
-        return None
-    kind = entry.get("layer")
-    if not isinstance(kind, str):
-        # Reported alone: without its kind nothing else can be said of the entry.
-        close = next((field for field in entry if nearest(str(field), ["layer"])), None)
-        remedy = f"write 'layer' for {close!r}" if close else "add 'layer: NAME'"
-        faults.append(_fault(document, "GL103", "the field 'layer' is missing", remedy, *parts))
-        kind = ""
-    default = kind.rpartition(":")[2] if role == "layer" else role
-    name = entry.get("name", default)
-    raw = {key: value for key, value in entry.items() if key not in ENTRY_FIELDS}
-    layer = DraftLayer(role, str(name), parts, document, kind=kind, raw=raw)
-    if not isinstance(name, str) or (kind and not _is_name(name)):
-        remedy = "use lower-case letters, digits and _, a letter first"
-        faults.append(layer.fault("GL104", f"{name!r} is no layer name", remedy, "name"))
+        found = f"a layer is a mapping, found {shorten(repr(entry))}"
+        faults.append(piece.document.fault("GL104", found, "write {layer: NAME, ...}", *piece.parts))
+        return DraftLayer(piece.role, "", piece.parts, piece.document, is_broken=True)
+    reserved = ENTRY_FIELDS if piece.role == "layer" else ENTRY_FIELDS[:2]
+    raw = {key: value for key, value in entry.items() if key not in reserved}
+    layer = DraftLayer(piece.role, piece.name, piece.parts, piece.document, raw=raw, origins=piece.origins)
+    faults += _entry_faults(layer, entry)
     return layer
 
 
-def _is_name(name: str) -> bool:
-    return name.isascii() and name.replace("_", "a").isalnum() and name[:1].isalpha() and name == name.lower()
+def _entry_faults(layer: DraftLayer, entry: dict[str, Any]) -> Iterator[Fault]:
+    """Take kind, name and share from an entry; yield what is wrong with them."""
+    kind, name, share = entry.get("layer"), entry.get("name", layer.name), entry.get("share")
+    if isinstance(kind, str) and kind:
+        layer.kind = kind
+    elif "layer" in entry and kind is not UNKNOWN:
+        yield layer.fault("GL104", f"layer is {shorten(repr(kind))}, no name", "write the name of a layer", "layer")
+    elif "layer" not in entry:
+        # Reported alone: without its kind nothing else can be said of the entry.
+        close = next((field for field in entry if nearest(str(field), ["layer"])), None)
+        remedy = f"write 'layer' for {close!r}" if close else "add 'layer: NAME'"
+        yield layer.fault("GL103", "the field 'layer' is missing", remedy)
+    if name is not UNKNOWN and layer.kind and not (isinstance(name, str) and NAME.fullmatch(name)):
+        remedy = "use lower-case letters, digits and _, a letter first"
+        yield layer.fault("GL104", f"{shorten(repr(name))} is no layer name", remedy, "name")
+    if layer.role != "layer" or share is None or share is UNKNOWN:
+        return
+    if isinstance(share, str):
+        layer.share = share
+    else:
+        yield layer.fault("GL104", f"share is {shorten(repr(share))}, no layer's name", "name a layer", "share")
 
 
 def _look_up(layer: DraftLayer, layers: Catalog, faults: list[Fault]) -> None:
@@ -211,17 +187,8 @@ def _look_up(layer: DraftLayer, layers: Catalog, faults: list[Fault]) -> None:
         faults.append(layer.fault(error.code, error.message, error.remedy, "layer"))
         return
     expected = ObsShaperConfig if layer.role == "obs_shaper" else LayerConfig
-    wrong_role = isinstance(layer.cls, type) and issubclass(layer.cls, (LayerConfig, ObsShaperConfig))
-    if wrong_role and not issubclass(layer.cls, expected):
+    if issubclass(layer.cls, (LayerConfig, ObsShaperConfig)) and not issubclass(layer.cls, expected):
         found = f"{layer.kind!r} is {'no' if layer.role == 'obs_shaper' else 'an'} observation shaper"
         remedy = "name an observation shaper here" if layer.role == "obs_shaper" else "name it under 'obs_shaper'"
         faults.append(layer.fault("GL104", found, remedy, "layer"))
         layer.cls = None
-    elif not isinstance(layer.cls, type) or not hasattr(layer.cls, "instantiate"):
-        found = f"{layer.entry.qualified} is {layer.cls!r}, no layer config class"
-        faults.append(layer.fault("GL203", found, f"tell the authors of {layer.entry.distribution}", "layer"))
-        layer.cls = None
-
-
-def _fault(document: Document, code: str, message: str, remedy: str, *parts: str | int) -> Fault:
-    return Fault(code=code, message=message, remedy=remedy, place=document.place(*parts))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from glulam.catalog import PluginError
 from glulam.config import LossConfig
-from glulam.environment import INPUTS
 from glulam.faults import Fault, Place, suggestion
 from glulam.keys import declared_keys
+from glulam.resolver._graph import is_promised
 from glulam.resolver._structure import structure_fields
 
 if TYPE_CHECKING:
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
     from glulam.catalog import Registry
     from glulam.document import Document
+    from glulam.resolver._graph import Graph
 
 __all__ = ["check_losses", "resolve_losses"]
 
@@ -40,32 +39,26 @@ def resolve_losses(
         except PluginError as error:
             faults.append(Fault(code=error.code, message=error.message, remedy=error.remedy, place=place))
             continue
-        if not (isinstance(cls, type) and issubclass(cls, LossConfig) and attrs.has(cls)):
-            found = f"loss {name!r} is {cls!r}, no loss config class"
-            faults.append(Fault(code="GL203", message=found, remedy="tell its authors", place=place))
-            continue
-        found_config = structure_fields(cls, fields)
-        if isinstance(found_config, list):
-            faults += [
-                Fault(code=code, message=f"loss {name!r}: {message}", remedy=remedy, place=place)
-                for code, message, remedy, _, _ in found_config
-            ]
-        else:
-            configs.append(found_config)
+        config, problems = structure_fields(cls, fields)
+        faults += [
+            Fault(code=found.code, message=f"loss {name!r}: {found.message}", remedy=found.remedy, place=place)
+            for found in problems
+        ]
+        if config is not None and not problems:
+            configs.append(config)
     return tuple(configs), faults
 
 
-def check_losses(losses: Iterable[LossConfig], keys: set[str], document: Document) -> Iterator[Fault]:
+def check_losses(losses: Iterable[LossConfig], graph: Graph, document: Document) -> Iterator[Fault]:
     """Yield GL501 for each key that a loss needs and that neither policy nor environment nor trainer writes."""
-    known = keys | set(INPUTS)
     for loss in losses:
         needed = {key: field for field in declared_keys(type(loss)) for key in _names(getattr(loss, field))}
         needed |= {key: key for key in loss.stored_keys if key not in loss.computed_keys}
         for key, field in needed.items():
-            if key not in known:
+            if key not in graph.offered and key not in graph.writer and not is_promised(graph, key):
                 found = f"loss {type(loss).__name__} needs {key!r} (its {field}), which nothing writes"
-                remedy = suggestion(key, sorted(keys), "let a layer write it, or leave the loss out")
-                yield Fault(code="GL501", message=found, remedy=remedy, place=document.place("layers"))
+                remedy = suggestion(key, sorted(graph.writer), "let a layer write it, or leave the loss out")
+                yield document.fault("GL501", found, remedy, "layers", key=True)
 
 
 def _names(value: object) -> Iterable[str]:

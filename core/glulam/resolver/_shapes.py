@@ -6,11 +6,13 @@ A dim is an int; `env.NAME` while no environment is given; `layer.NAME` for one 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from glulam._errors import GlulamError
+from glulam._unknown import UNKNOWN, UnknownError
 from glulam.environment import INPUTS, OPTIONAL_INPUTS
 from glulam.keys import FROM_ENV, declared_keys
 from glulam.resolver._structure import invalid_fields
@@ -65,7 +67,8 @@ class _LayerShapes:
         self.widths: dict[str, tuple[int, ...]] = {}  # inferred from a field that names several keys
         self.position = 0  # of the key that is being checked, in such a field
         self.pending = False  # some dim is unknown, so what cannot be computed is no fault yet
-        self.failed = False
+        # With a field at fault already, what cannot be computed is no fault of its own.
+        self.failed = any(getattr(layer.config, name) is UNKNOWN for name in _field_names(layer.config))
 
     def run(self) -> None:
         specs = declared_keys(type(self.layer.config))
@@ -88,7 +91,7 @@ class _LayerShapes:
 
     def _keys(self, field: str, spec: KeySpec) -> tuple[str, ...]:
         value = getattr(self.layer.config, field)
-        if value is None:
+        if value is None or value is UNKNOWN:
             return ()
         return tuple(value) if spec.many else (value,)
 
@@ -151,8 +154,8 @@ class _LayerShapes:
         except Exception as error:  # noqa: BLE001 - a stranger's __attrs_post_init__ may raise anything
             self._fault("GL403", f"{type(error).__name__}: {error}", "change the fields that it names")
             return
-        for _, message, remedy, field, _ in invalid_fields(self.layer.config):
-            self._fault("GL403", message, remedy, *field)
+        for found in invalid_fields(self.layer.config):
+            self._fault("GL403", found.message, found.remedy, *([found.field] if found.field else []))
 
     def _require_complete(self, specs: dict[str, KeySpec]) -> None:
         if self.pending or self.failed:
@@ -183,7 +186,13 @@ class _LayerShapes:
         if not self._unify(tokens, info.dims):
             expected = self._show([self._value(token) if token[0] != "." else token for token in tokens])
             found = f"reads {key!r} as {expected}, but {info.writer} writes {self._show(info.dims)}"
-            self._fault("GL401", found, "change the width of one of them, or put a layer between", field)
+            place = self._written_width(tokens, info.dims) or field
+            self._fault("GL401", found, "change the width of one of them, or put a layer between", place)
+
+    def _written_width(self, tokens: list[str], dims: tuple[Dim, ...]) -> str | None:
+        """Return the field whose width, written in the policy, is what does not fit."""
+        pairs = zip(reversed(tokens), reversed(dims), strict=False)
+        return next((t for t, dim in pairs if t in self.layer.raw and not _compatible(self._value(t), dim)), None)
 
     def _tokens(self, field: str, spec: KeySpec) -> list[str] | None:
         """Return the dims of a declared shape, or None where they cannot be known."""
@@ -229,6 +238,8 @@ class _LayerShapes:
             if self._is_free(token):
                 return self.bound.get(token, (token,))[0]
             value = getattr(self.layer.config, token)
+        except UnknownError:
+            return f"?{self.layer.name}.{token}"
         except Exception as error:  # noqa: BLE001 - a property of a stranger's config may raise anything
             if not self.pending and not self.failed:
                 remedy = "change the fields that it names" if not isinstance(error, GlulamError) else "see above"
@@ -242,8 +253,8 @@ class _LayerShapes:
 
     def _write(self, field: str, spec: KeySpec) -> None:
         key = getattr(self.layer.config, field)
-        if key in self.keys and self.keys[key].writer != self.layer.name:
-            return  # GL302, reported already
+        if key is UNKNOWN or (key in self.keys and self.keys[key].writer != self.layer.name):
+            return  # reported already, the second as GL302
         tokens = self._tokens(field, spec)
         dims: tuple[Dim, ...] | None = None
         if tokens is not None:
@@ -265,8 +276,13 @@ class _LayerShapes:
         return "[" + ", ".join(names) + "]"
 
 
-def _field_names(config: object) -> set[str]:
-    return {field.name for field in attrs.fields(type(config))}  # type: ignore[arg-type]
+def _field_names(config: object) -> frozenset[str]:
+    return _fields_of(type(config)) if attrs.has(type(config)) else frozenset()
+
+
+@lru_cache(maxsize=4096)
+def _fields_of(cls: type) -> frozenset[str]:
+    return frozenset(field.name for field in attrs.fields(cls))
 
 
 def _compatible(expected: Dim, found: Dim) -> bool:

@@ -3,83 +3,153 @@
 from __future__ import annotations
 
 import math
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from glulam.faults import Fault, suggestion
-from glulam.keys import KEY
+from glulam._unknown import UNKNOWN, UnknownError
+from glulam.faults import nearest, shorten, suggestion
+from glulam.keys import KEY, IndivisibleError
+from glulam.kinds import is_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import cattrs
 
+    from glulam.faults import Fault
     from glulam.resolver._draft import DraftLayer
 
-__all__ = ["invalid_fields", "structure_fields", "structure_layer"]
+__all__ = ["Problem", "invalid_fields", "plain_fields", "structure_fields", "structure_layer"]
+
+T = TypeVar("T")
 
 
-def structure_layer(layer: DraftLayer, faults: list[Fault]) -> None:
-    """Give a drafted layer its config, or report why it has none."""
+@attrs.frozen
+class Problem:
+    """What is wrong with one field: a fault that has no place yet (`field` None: the config as a whole)."""
+
+    code: str
+    message: str
+    remedy: str
+    field: str | None = None
+    at_key: bool = False
+
+
+def structure_layer(layer: DraftLayer, faults: list[Fault], given: Mapping[str, Any] | None = None) -> None:
+    """Give a drafted layer its config, its bad fields unknown, or report why it has none.
+
+    `given` holds values for fields that the policy leaves out: those of the layer whose weights it shares.
+    """
     if layer.config is not None or layer.cls is None:
         return
     if not attrs.has(layer.cls):
         try:
-            layer.config = layer.cls(**layer.raw)
+            config = layer.cls(**layer.raw)
         except Exception as error:  # noqa: BLE001 - a stranger's constructor may raise anything
             faults.append(layer.fault("GL104", f"{type(error).__name__}: {error}", "mend the fields"))
+            return
+        if is_layer(config):
+            layer.config = config
+        else:
+            found = f"{layer.cls.__name__} lacks in_keys or out_keys, so that it is no layer config"
+            faults.append(layer.fault("GL203", found, "tell its authors", "layer"))
         return
-    found = structure_fields(layer.cls, layer.raw)
-    if isinstance(found, list):
-        faults += [layer.fault(code, message, remedy, *field, key=key) for code, message, remedy, field, key in found]
-    else:
-        layer.config = found
+    layer.config, problems = structure_fields(layer.cls, layer.raw, given)
+    for found in problems:
+        place = () if found.field is None else (found.field,)
+        faults.append(layer.fault(found.code, found.message, found.remedy, *place, key=found.at_key))
 
 
-Problem = tuple[str, str, str, tuple[str, ...], bool]
+def structure_fields(
+    cls: type[T], raw: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> tuple[T | None, list[Problem]]:
+    """Return `cls` made from raw fields, and all that is wrong with them.
 
-
-def structure_fields(cls: type, raw: dict[str, Any]) -> Any:  # noqa: ANN401 - a config, or a list of problems
-    """Return `cls` made from raw fields, or all that is wrong as `(code, message, remedy, field, at key)`."""
-    attrs.resolve_types(cls)
-    fields = {field.alias or field.name: field for field in attrs.fields(cls) if field.init}
-    problems: list[Problem] = [
-        ("GL102", f"unknown field {name!r}", _known(name, list(fields)), (name,), True)
-        for name in raw
-        if name not in fields
+    A field that is wrong is `UNKNOWN` in the config; there is none where the class will not have that.
+    """
+    try:
+        fields = _fields(cls)
+    except Exception as error:  # noqa: BLE001 - evaluating a stranger's annotations may raise anything
+        found = f"the annotations of {cls.__name__} cannot be evaluated: {type(error).__name__}: {error}"
+        return None, [Problem("GL203", found, "import at run time what the annotations of fields name")]
+    unknown = [name for name in raw if name not in fields]
+    problems = [
+        Problem("GL102", f"unknown field {shorten(repr(name))}", _known(str(name), list(fields)), name, at_key=True)
+        for name in unknown
     ]
-    values: dict[str, Any] = {}
+    misspelt = {nearest(str(name), fields) for name in unknown}
+    values: dict[str, Any] = dict(given or {})
     for name, field in fields.items():
-        if name not in raw:
-            if field.default is attrs.NOTHING:
-                problems.append(("GL103", f"the field {name!r} is missing", f"add '{name}: ...'", (), False))
-            continue
-        try:
-            values[name] = _structure(field, raw[name])
-        except Exception as error:  # noqa: BLE001 - hooks of foreign types may raise anything
-            problems.append(("GL104", f"{name}: {_reason(error)}", _expected(field), (name,), False))
-    if problems:
-        return problems
+        if name in raw:
+            try:
+                values[name] = raw[name] if raw[name] is UNKNOWN else _structure(field, raw[name])
+            except Exception as error:  # noqa: BLE001 - hooks of foreign types may raise anything
+                values[name] = UNKNOWN
+                problems.append(Problem("GL104", f"{name}: {_reason(error)}", _expected(field), name))
+        elif name not in values and field.default is attrs.NOTHING:
+            values[name] = UNKNOWN
+            if name not in misspelt:
+                problems.append(Problem("GL103", f"the field {name!r} is missing", f"add '{name}: ...'"))
+    config = _make(cls, values, problems)
+    if config is None:
+        return None, problems
+    for found in invalid_fields(config):
+        problems.append(found)
+        object.__setattr__(config, found.field or "", UNKNOWN)
+    return config, problems
+
+
+def _make(cls: type[T], values: dict[str, Any], problems: list[Problem]) -> T | None:
     with attrs.validators.disabled():
         try:
-            config = cls(**values)
-        except Exception as error:  # noqa: BLE001 - a converter or __attrs_post_init__ may raise anything
-            return [("GL104", f"{type(error).__name__}: {error}", "change the fields that it names", (), False)]
-    problems = list(invalid_fields(config))
-    return problems or config
+            return cls(**values)
+        except UnknownError:
+            return None  # a converter or __attrs_post_init__ looked at a field whose fault is reported
+        except Exception as error:  # noqa: BLE001 - likewise they may raise anything
+            found = f"{type(error).__name__}: {error}"
+            problems.append(Problem("GL104", found, "change the fields that it names"))
+            return None
+
+
+@lru_cache(maxsize=4096)
+def _fields(cls: type) -> dict[str, attrs.Attribute[Any]]:
+    """Return the fields that a file may set, by the names that it uses, their types resolved."""
+    attrs.resolve_types(cls)
+    return {field.alias or field.name: field for field in attrs.fields(cls) if field.init}
 
 
 def invalid_fields(config: Any) -> Iterator[Problem]:  # noqa: ANN401 - an attrs instance
     """Yield what the validators of a config object to, all of it."""
     for field in attrs.fields(type(config)):
-        if field.validator is None:
+        value = getattr(config, field.name)
+        if field.validator is None or value is UNKNOWN:
             continue
         try:
-            field.validator(config, field, getattr(config, field.name))
+            field.validator(config, field, value)
+        except UnknownError:
+            continue  # it depends on a field whose fault is reported
+        except IndivisibleError as error:
+            yield Problem("GL403", _reason(error), f"change {field.name!r}, or what it divides", field.name)
         except Exception as error:  # noqa: BLE001 - validators may raise anything
-            yield "GL104", _reason(error), f"change {field.name!r}", (field.name,), False
+            yield Problem("GL104", _reason(error), f"change {field.name!r}", field.name)
+
+
+def plain_fields(config: object) -> dict[str, Any]:
+    """Return the fields of a config as a policy file holds them; structuring them again gives the config."""
+    fields = _fields(type(config)) if attrs.has(type(config)) else {}
+    return {name: _plain(getattr(config, field.name)) for name, field in fields.items()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - the value of any field
+    if value is None or isinstance(value, (bool, int, float, str)) and type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return _converter().unstructure(value)
 
 
 def _structure(field: attrs.Attribute[Any], value: object) -> Any:  # noqa: ANN401 - the field's type
@@ -87,7 +157,7 @@ def _structure(field: attrs.Attribute[Any], value: object) -> Any:  # noqa: ANN4
     if spec is None:
         return _converter().structure(value, field.type or Any)
     if spec.many:
-        if not isinstance(value, list) or not all(isinstance(key, str) and key for key in value):
+        if not isinstance(value, (list, tuple)) or not all(isinstance(key, str) and key for key in value):
             raise _NotAsDeclaredError(value, "a list of keys")
         return tuple(value)
     if value is None and spec.optional:
@@ -99,7 +169,7 @@ def _structure(field: attrs.Attribute[Any], value: object) -> Any:  # noqa: ANN4
 
 class _NotAsDeclaredError(TypeError):
     def __init__(self, value: object, wanted: str) -> None:
-        super().__init__(f"expected {wanted}, found {value!r}")
+        super().__init__(f"expected {wanted}, found {shorten(repr(value))}")
 
 
 @cache

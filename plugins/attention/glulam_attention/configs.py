@@ -19,18 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["LatentAttentionConfig", "SelfAttentionConfig"]
 
 
-def _divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
-    """Return a validator: the number divides another field, which may not be known yet."""
-
-    def check(config: object, field: attrs.Attribute[Any], value: int) -> None:
-        width = getattr(config, field_name)
-        if width is not None and value > 0 and width % value:
-            msg = f"{field_name} {width} is not divisible by {field.name} {value}"
-            raise ValueError(msg)
-
-    return check
-
-
 @glulam.layer
 class LatentAttentionConfig(glulam.LayerConfig):
     """Learned queries read a set of tokens by cross-attention; one query gives a vector, more give a set.
@@ -45,7 +33,7 @@ class LatentAttentionConfig(glulam.LayerConfig):
     num_queries: int = attrs.field(default=1, validator=gt(0))
     hidden_size: int = attrs.field(default=32, validator=gt(0))
     num_layers: int = attrs.field(default=2, validator=gt(0))
-    num_heads: int = attrs.field(default=4, validator=and_(gt(0), _divides("hidden_size")))
+    num_heads: int = attrs.field(default=4, validator=and_(gt(0), glulam.divides("hidden_size")))
     out_dim: int = attrs.field(default=128, validator=gt(0))
 
     @property
@@ -79,7 +67,7 @@ class SelfAttentionConfig(glulam.LayerConfig):
     out_key: str = glulam.writes("encoded", dtype="float", shape="out_dim")
     in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
     num_layers: int = attrs.field(default=2, validator=gt(0))
-    num_heads: int = attrs.field(default=4, validator=and_(gt(0), _divides("in_dim")))
+    num_heads: int = attrs.field(default=4, validator=and_(gt(0), glulam.divides("in_dim")))
     out_dim: int = attrs.field(default=128, validator=gt(0))
 
     def build(self) -> SelfAttention:

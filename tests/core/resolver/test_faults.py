@@ -8,6 +8,7 @@ import pytest
 
 import glulam
 from glulam import PolicyError, resolve
+from glulam.index import Index, Row
 
 # The expected place is found by searching the mutated text for this marker, which is then removed.
 MARK = "<<>>"
@@ -130,9 +131,9 @@ def test_faults_of_different_layers_come_together_and_alone(policy_file, registr
 
 
 def test_an_unknown_layer_in_the_index_says_how_to_install_it(policy_file, registry):
-    registry.index["far-away"] = {"layers": ["teleport"], "source": "./far-away"}
+    registry.index = Index({"far-away": Row(summary="far", source="https://far.example/away.whl", offers={"layers": ("teleport",)})})
     text = policy_file().read_text().replace("layer: scale", "layer: teleport")
-    with pytest.raises(PolicyError, match=re.escape("pip install ./far-away  # it comes with far-away")):
+    with pytest.raises(PolicyError, match=re.escape("pip install https://far.example/away.whl  # it comes with far-away")):
         resolve(policy_file(text), registry=registry)
 
 

@@ -1,0 +1,81 @@
+"""What configs, losses and the environment want stored: two who share a key must agree on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glulam.experience import TensorSpec, describe
+from glulam.faults import Fault, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from glulam.config import LossConfig
+    from glulam.environment import EnvSpec
+    from glulam.experience import Key
+    from glulam.resolver._draft import DraftLayer
+    from glulam.resolver._shapes import KeyInfo
+
+__all__ = ["check_experience"]
+
+Owned = tuple[str, "Mapping[Key, TensorSpec]", "Callable[[str, str], Fault]"]
+
+
+def check_experience(
+    layers: list[DraftLayer], losses: tuple[LossConfig, ...], keys: Mapping[str, KeyInfo], env: EnvSpec | None
+) -> Iterator[Fault]:
+    """Yield GL502 for each key that two owners want stored in different ways."""
+    wanted: dict[Key, tuple[str, TensorSpec]] = {}
+    if env is not None:
+        for key, (shape, dtype) in env.inputs.items():
+            dims = tuple(env.dim(dim.removeprefix("env.")) for dim in shape.split())
+            wanted[key] = "the environment", TensorSpec(dims, dtype)
+    owned: list[Owned] = []
+    for layer in layers:
+        if layer.is_broken or layer.config is None or not hasattr(layer.config, "experience_spec"):
+            continue
+        spec = _ask(layer.config)
+        if isinstance(spec, Exception):
+            found = f"its experience_spec() raised {type(spec).__name__}: {spec}"
+            yield layer.fault("GL502", found, "change the fields that it names, or tell its authors")
+        else:
+            owned.append((f"layer {layer.name!r}", spec, _at_layer(layer)))
+    for number, loss in enumerate(losses):
+        stored = {key: spec for key in loss.stored_keys if (spec := _spec_of(keys.get(key))) is not None}
+        owned.append((f"loss {type(loss).__name__}", stored | loss.experience_spec(), _at_loss(number)))
+    for owner, specs, fault in owned:
+        for key, spec in specs.items():
+            first, other = wanted.setdefault(key, (owner, spec))
+            if not _agree(other, spec):
+                found = f"{owner} wants {key!r} stored as {describe(spec)}, {first} as {describe(other)}"
+                yield fault(found, "rename the key of one of them")
+
+
+def _agree(one: TensorSpec, other: TensorSpec) -> bool:
+    """Whether two specs can be equal; `float`, the policy's own dtype, is known only when it is built."""
+    floats = "float" in (one.dtype, other.dtype) and all("float" in spec.dtype for spec in (one, other))
+    return (one.shape, one.per) == (other.shape, other.per) and (floats or one.dtype == other.dtype)
+
+
+def _ask(config: Any) -> Mapping[Key, TensorSpec] | Exception:  # noqa: ANN401 - the protocol is structural
+    try:
+        return dict(config.experience_spec())
+    except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything
+        return error
+
+
+def _spec_of(info: KeyInfo | None) -> TensorSpec | None:
+    """Return how a key is stored, or None while that depends on the environment."""
+    if info is None or info.dims is None:
+        return None
+    dims = tuple(dim for dim in info.dims if isinstance(dim, int))
+    return TensorSpec(dims, info.dtype) if len(dims) == len(info.dims) else None
+
+
+def _at_layer(layer: DraftLayer) -> Callable[[str, str], Fault]:
+    return lambda message, remedy: layer.fault("GL502", message, remedy)
+
+
+def _at_loss(number: int) -> Callable[[str, str], Fault]:
+    place = Place(path=f"losses[{number}]")
+    return lambda message, remedy: Fault(code="GL502", message=message, remedy=remedy, place=place)

@@ -1,0 +1,42 @@
+"""One entry of a policy file, before it is looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from glulam.document import Document, PathParts
+
+__all__ = ["Piece", "as_entry"]
+
+
+@attrs.define(eq=False)
+class Piece:
+    """An entry, where it stands, and which of its fields an extending file has set.
+
+    `given_name` is the name of the layer that it replaces.
+    """
+
+    role: str
+    value: Any
+    document: Document
+    parts: PathParts
+    origins: dict[str, tuple[Document, PathParts]] = attrs.field(factory=dict)
+    given_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The layer's name: the one given, else its role or kind."""
+        entry = self.value if isinstance(self.value, dict) else {}
+        default = self.role
+        if self.role == "layer":
+            default = self.given_name or str(entry.get("layer") or "").rpartition(":")[2]
+        name = entry.get("name", default)
+        return name if isinstance(name, str) else default
+
+
+def as_entry(value: Any) -> Any:  # noqa: ANN401 - any YAML value
+    """Return an entry as a mapping where it is written as a layer's name alone."""
+    return {"layer": value} if isinstance(value, str) else value

@@ -1,0 +1,84 @@
+"""Weights that two layers share: their configs must be equal in all but keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from glulam._unknown import UNKNOWN
+from glulam.faults import shorten, suggestion
+from glulam.keys import declared_keys
+from glulam.resolver._structure import structure_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glulam.faults import Fault
+    from glulam.resolver._draft import DraftLayer
+
+__all__ = ["check_shared", "structure_layers"]
+
+
+def structure_layers(layers: list[DraftLayer], faults: list[Fault]) -> None:
+    """Give each layer its config; one that shares weights takes the fields that it leaves out from their owner."""
+    owners: dict[str, DraftLayer] = {}
+    for layer in layers:
+        owners.setdefault(layer.name, layer)
+        if layer.share is None:
+            structure_layer(layer, faults)
+    for layer in layers:
+        if layer.share is not None:
+            faults += _owner_faults(layer, owners)
+            owner = owners.get(layer.share) if layer.share else None
+            structure_layer(layer, faults, _own_fields(owner) if owner and owner.cls is layer.cls else None)
+
+
+def check_shared(layers: list[DraftLayer]) -> Iterator[Fault]:
+    """Yield a fault for each field in which a layer differs from the one whose weights it shares."""
+    owners = {layer.name: layer for layer in reversed(layers)}
+    for layer in layers:
+        owner = owners.get(layer.share) if layer.share else None
+        if owner is None or layer.config is None or owner.config is None or not attrs.has(type(layer.config)):
+            continue
+        for name, theirs in _own_fields(owner).items():
+            ours = getattr(layer.config, name)
+            if ours is UNKNOWN or theirs is UNKNOWN or ours == theirs:
+                continue
+            found = f"{name} is {shorten(repr(ours))}, but {owner.name!r}, whose weights it shares, has {theirs!r}"
+            if name in layer.raw:
+                yield layer.fault("GL104", found, f"leave {name} out, or share no weights", name)
+            else:  # inferred from what it reads
+                yield layer.fault("GL401", found, "read a key of the same width, or share no weights", "share")
+
+
+def _owner_faults(layer: DraftLayer, owners: dict[str, DraftLayer]) -> Iterator[Fault]:
+    wanted = layer.share or ""
+    owner = owners.get(wanted)
+    layer.share = None
+    if owner is None or owner.role != "layer":
+        names = [name for name, item in owners.items() if item.role == "layer" and item is not layer and name]
+        remedy = suggestion(wanted, names, f"there are: {', '.join(names[:50])}")
+        yield layer.fault("GL104", f"shares the weights of {shorten(repr(wanted))}, which is no layer", remedy, "share")
+    elif owner is layer:
+        yield layer.fault("GL104", "shares its own weights", "name another layer, or leave share out", "share")
+    elif owner.share is not None:
+        remedy = f"write {owner.share!r}"
+        yield layer.fault("GL104", f"shares the weights of {wanted!r}, which shares those of another", remedy, "share")
+    elif owner.cls is not None and layer.cls is not None and owner.cls is not layer.cls:
+        found = f"is a {layer.kind}, but {wanted!r}, whose weights it shares, is a {owner.kind}"
+        yield layer.fault("GL104", found, f"write 'layer: {owner.kind}'", "layer")
+    else:
+        layer.share = wanted
+
+
+def _own_fields(layer: DraftLayer) -> dict[str, Any]:
+    """Return the fields of a layer's config that name no keys."""
+    if layer.config is None or not attrs.has(type(layer.config)):
+        return {}
+    keys = declared_keys(type(layer.config))
+    return {
+        field.name: getattr(layer.config, field.name)
+        for field in attrs.fields(type(layer.config))
+        if field.init and field.name not in keys
+    }

@@ -1,0 +1,308 @@
+"""Mutators: each makes one mistake in a good policy and marks, in the text itself, where it must be reported.
+
+A policy is a list of chunks of text, one a layer. A mutator rewrites the chunks of its own layers alone, so that two
+of different layers can be applied together. The expected place is found by searching the text for the mark.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import attrs
+
+from glulam.dump import dump_policy
+from glulam.keys import declared_keys
+from tests.core.faults.strange import CURSED
+
+__all__ = ["MARK", "Mutator", "Policy", "expected_places", "mutators", "to_chunks"]
+
+MARK, SECOND = "\N{SECTION SIGN}", "\N{PILCROW SIGN}"
+
+
+@dataclass(frozen=True)
+class Mutator:
+    """One mistake: its code, the layers that it is about, and those on whose widths the fault rests (`needs`)."""
+
+    name: str
+    code: str
+    layers: frozenset[int]
+    edit: Callable[[list[str]], None] = field(compare=False)
+    needs: frozenset[int] = frozenset()
+    seen_by_schema: bool = False
+
+    def __str__(self):
+        return self.name
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A good policy as a mapping, each layer's class, and its text in chunks."""
+
+    mapping: dict
+    classes: list[type]
+    style: str
+
+    @property
+    def entries(self):
+        return [self.mapping["obs_shaper"], *self.mapping["layers"], self.mapping["action_head"]]
+
+    def chunks(self):
+        """Return header, shaper, `layers:` with the first layer, the other layers, head: one chunk a layer from 1 on."""
+        return to_chunks(self.mapping, self.style)
+
+    def keys(self, number, direction):
+        """Return `(field, key, spec)` of what a layer reads or writes."""
+        specs = declared_keys(self.classes[number])
+        entry = self.entries[number]
+        return [
+            (name, entry[name], spec)
+            for name, spec in specs.items()
+            if spec.direction == direction and not spec.many and entry.get(name) is not None
+        ]
+
+    def writer_of(self, key):
+        found = (n for n in range(len(self.entries)) for _, written, _ in self.keys(n, "write") if written == key)
+        return next(found, None)
+
+    def readers_of(self, number):
+        written = {key for _, key, _ in self.keys(number, "write")}
+        return [n for n in range(len(self.entries)) if written & {key for _, key, _ in self.keys(n, "read")}]
+
+    def ancestors(self, number):
+        """Return the layers from which what a layer reads comes, directly or not."""
+        found, queue = set(), [number]
+        for layer in queue:
+            for _, key, _ in self.keys(layer, "read"):
+                writer = self.writer_of(key)
+                if writer is not None and writer not in found:
+                    found.add(writer)
+                    queue.append(writer)
+        return frozenset(found - {number})
+
+
+def to_chunks(mapping, style):
+    """Return a policy's text as a list of chunks: a header, then one a layer."""
+    layers = mapping["layers"]
+    header = dump_policy({key: value for key, value in mapping.items() if key in ("glulam", "name")})
+    entries = [("obs_shaper: ", mapping["obs_shaper"]), *(("  - ", layer) for layer in layers)]
+    entries.append(("action_head: ", mapping["action_head"]))
+    chunks = [header, *(_entry(lead, entry, style) for lead, entry in entries)]
+    chunks[2] = "layers:\n" + chunks[2]
+    return chunks
+
+
+def _entry(lead, entry, style):
+    lines = [f"{key}: {_value(value)}" for key, value in entry.items()]
+    if style == "flow":
+        return f"{lead}{{{', '.join(lines)}}}\n"
+    if lead == "  - ":
+        return lead + "\n    ".join(lines) + "\n"
+    return lead.strip() + "\n  " + "\n  ".join(lines) + "\n"
+
+
+def _value(value):
+    return dump_policy({"x": value})[len("x: ") :].strip()
+
+
+def expected_places(text):
+    """Return the places of the marks in a text, by mark, and the text without them."""
+    places = {}
+    for mark in (MARK, SECOND):
+        if mark in text:
+            before = text[: text.index(mark)].replace(SECOND, "")
+            places[mark] = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+            text = text.replace(mark, "", 1)
+    return places, text
+
+
+def second(chunks):
+    """Let the marks of a second mutator be told from those of the first."""
+    return [chunk.replace(MARK, SECOND) for chunk in chunks]
+
+
+def replace(number, old, new):
+    """Return an edit of one chunk by a regular expression, which must match once."""
+
+    def edit(chunks):
+        chunks[number + 1], count = re.subn(old, new, chunks[number + 1], count=1)
+        assert count == 1, (old, chunks[number + 1])
+
+    return edit
+
+
+def value_of(number, name, new):
+    """Return an edit that gives a field a new value, `MARK` in front of it where it has none."""
+    new = new if MARK in new else MARK + new
+    return replace(number, rf"\b{name}: (\[[^\]]*\]|[^,}}\n]*)", f"{name}: {new}")
+
+
+def appended(number, text):
+    """Return an edit that adds a field at the end of a layer's entry."""
+
+    def edit(chunks):
+        chunk = chunks[number + 1].rstrip("\n")
+        indent = re.match(r"(?:layers:\n)?( *)", chunk)[1]
+        step = "  " if "- " not in chunk.split("\n")[-1] and not indent else "    "
+        chunks[number + 1] = f"{chunk[:-1]}, {text}}}\n" if chunk.endswith("}") else f"{chunk}\n{step}{text}\n"
+
+    return edit
+
+
+def mutators(policy):
+    """Return every mutator that applies to a policy, layer by layer."""
+    found = []
+    for number, cls in enumerate(policy.classes):
+        for make in (_kinds, _fields, _values, _names, _reads, _writes, _shapes, _order, _shares):
+            found += make(policy, number, cls)
+    names = [mutator.name for mutator in found]
+    assert len(names) == len(set(names))
+    return found
+
+
+def _one(policy, number, what, code, edit, **more):
+    more.setdefault("layers", frozenset({number}))
+    return Mutator(f"{policy.entries[number]['name']}-{what}", code, edit=edit, **more)
+
+
+def _is_layer(policy, number):
+    return 0 < number < len(policy.entries) - 1
+
+
+def _kinds(policy, number, cls):
+    kind = policy.entries[number]["layer"].rpartition(":")[2]
+    yield _one(policy, number, "kind misspelt", "GL201", value_of(number, "layer", f"{kind}q"), seen_by_schema=True)
+    yield _one(policy, number, "kind is a number", "GL104", value_of(number, "layer", "3"), seen_by_schema=True)
+    start = {"flow": r"\{layer: [^,]*, ", "block": r"layer: [^\n]*\n *"}[policy.style]
+    bare = {"flow": MARK + "{", "block": MARK}[policy.style]
+    yield _one(policy, number, "no kind", "GL103", replace(number, start, bare), seen_by_schema=True)
+    for curse, code in CURSED.items():
+        yield _one(policy, number, f"kind {curse}", code, value_of(number, "layer", curse))
+    other = 1 if number == 0 else 0
+    if number in (0, 1):
+        wrong = policy.entries[other]["layer"]
+        yield _one(policy, number, "kind of another section", "GL104", value_of(number, "layer", f"'{wrong}'"),
+                   seen_by_schema=True)  # fmt: skip
+
+
+def _fields(policy, number, cls):
+    yield _one(policy, number, "unknown field", "GL102", appended(number, f"{MARK}zzyzx: 3"), seen_by_schema=True)
+    again = appended(number, f"{MARK}layer: again")
+    yield _one(policy, number, "duplicate YAML key", "GL105", again)
+    for name in _typed(cls, int)[:1]:
+        misspelt = replace(number, rf"\b{name}: ", f"{MARK}{name[:-1]}: ")
+        yield _one(policy, number, "field misspelt", "GL102", misspelt, seen_by_schema=True)
+
+
+def _values(policy, number, cls):
+    wrong = {
+        int: {"word": "two", "fraction": "10.7", "true": "true", "list": "'[1]'"},
+        float: {"word": "much", "infinite": ".inf", "true": "true"},
+        bool: {"word": "yes", "number": "1"},
+    }
+    for kind, values in wrong.items():
+        for name in _typed(cls, kind)[:1]:
+            for what, value in values.items():
+                edit = value_of(number, name, value)
+                seen = what != "infinite"  # JSON has no infinity, so a schema has no words for it
+                yield _one(policy, number, f"{name} is a {what}", "GL104", edit, seen_by_schema=seen)
+            yield _one(policy, number, f"{name} is NaN", "GL107", value_of(number, name, ".nan"))
+            yield _one(policy, number, f"{name} is tagged", "GL107", value_of(number, name, "!!python/name:os.system x"))
+            yield _one(policy, number, f"{name} is endless", "GL107", value_of(number, name, "x" * 5000))
+    for field_ in attrs.fields(cls):
+        if field_.name in _typed(cls, int) and field_.validator is not None:
+            edit = value_of(number, field_.name, "-3")
+            yield _one(policy, number, f"{field_.name} too small", "GL104", edit, seen_by_schema=True)
+            break
+
+
+def _typed(cls, kind):
+    """Return the fields that hold a number (or a truth) and cannot be null, most of them widths."""
+    attrs.resolve_types(cls)
+    return [field_.name for field_ in attrs.fields(cls) if field_.type is kind]
+
+
+def _names(policy, number, cls):
+    if policy.style == "flow":
+        yield _one(policy, number, "name with capitals", "GL104", value_of(number, "name", "Big-Name"), seen_by_schema=True)
+        yield _one(policy, number, "name is a number", "GL104", value_of(number, "name", "7"), seen_by_schema=True)
+    if number > 1 and _is_layer(policy, number):
+        taken = policy.entries[number - 1]["name"]
+        edit = value_of(number, "name", taken)
+        layers = frozenset({number, number - 1})
+        yield _one(policy, number, "name taken", "GL301", edit, layers=layers)
+
+
+def _reads(policy, number, cls):
+    for name, key, spec in policy.keys(number, "read"):
+        yield _one(policy, number, f"{name} misspelt", "GL304", value_of(number, name, f"{key}{key[-1]}"))
+        yield _one(policy, number, f"{name} from nowhere", "GL304", value_of(number, name, "xyzzy_plugh_quux"),
+                   needs=frozenset({-1}))  # fmt: skip
+        yield _one(policy, number, f"{name} is a number", "GL104", value_of(number, name, "3"), seen_by_schema=True)
+        yield _one(policy, number, f"{name} is empty", "GL104", value_of(number, name, "''"), seen_by_schema=True)
+        yield _one(policy, number, f"{name} not offered", "GL503", value_of(number, name, "last_rewards"))
+        if spec.dtype == "float":
+            yield _one(policy, number, f"{name} of another dtype", "GL402", value_of(number, name, "dones"))
+
+
+def _writes(policy, number, cls):
+    for name, _, _ in policy.keys(number, "write")[:1]:
+        yield _one(policy, number, f"{name} of the environment", "GL302", value_of(number, name, "rewards"))
+        if number > 1:
+            other = policy.keys(number - 1, "write")[0][1]
+            layers = frozenset({number, number - 1})
+            yield _one(policy, number, f"{name} taken", "GL302", value_of(number, name, other), layers=layers)
+
+
+def _shapes(policy, number, cls):
+    for name, _, spec in policy.keys(number, "read"):
+        if spec.dtype == "float" and spec.shape.split()[:1] != ["..."]:
+            edit = value_of(number, name, "rewards")
+            yield _one(policy, number, f"{name} of another rank", "GL401", edit)
+    width = next((w for w in ("in_dim", "span") if w in {f.name for f in attrs.fields(cls)}), None)
+    reads = policy.keys(number, "read")
+    if width is None or not reads or policy.entries[number].get("in_dim", 1) == []:
+        return
+    rest = policy.ancestors(number)
+    spec = reads[0][2]
+    if width in spec.shape.split():
+        # 840 is divisible by all numbers of heads, and no layer's width.
+        yield _one(policy, number, "width of another layer", "GL401", value_of(number, width, "840"), needs=rest)
+
+
+def _order(policy, number, cls):
+    readers = policy.readers_of(number)
+    if not _is_layer(policy, number):
+        return
+    for name, key, _ in policy.keys(number, "read")[:1]:
+        if number + 1 in readers and _is_layer(policy, number + 1):
+            theirs = next(n for n, k, _ in policy.keys(number + 1, "read") if policy.writer_of(k) == number)
+            layers = frozenset({number, number + 1})
+            yield _one(policy, number, "swapped with the next", "GL303", _swap(number, theirs), layers=layers)
+        for reader in readers:
+            if _is_layer(policy, reader):
+                written = policy.keys(reader, "write")[0][1]
+                edit = value_of(number, name, written)
+                layers = frozenset({number, reader})
+                yield _one(policy, number, f"{name} in a circle with {reader}", "GL305", edit, layers=layers)
+        written = policy.keys(number, "write")[0][1]
+        yield _one(policy, number, f"{name} from itself", "GL305", value_of(number, name, written))
+        del key
+
+
+def _swap(number, reads):
+    """Exchange a layer and the next one, which reads it by the field `reads`."""
+
+    def edit(chunks):
+        first, following = chunks[number + 1], chunks[number + 2]
+        head = "layers:\n" if first.startswith("layers:\n") else ""
+        following = re.sub(rf"\b{reads}: ", f"{reads}: {MARK}", following, count=1)
+        chunks[number + 1], chunks[number + 2] = head + following, first.removeprefix("layers:\n")
+
+    return edit
+
+
+def _shares(policy, number, cls):
+    if _is_layer(policy, number):
+        yield _one(policy, number, "shares with nobody", "GL104", appended(number, f"share: {MARK}zzyzx"))
+        yield _one(policy, number, "shares with itself", "GL104",
+                   appended(number, f"share: {MARK}{policy.entries[number]['name']}"))  # fmt: skip
