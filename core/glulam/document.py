@@ -112,6 +112,7 @@ def read_document(path: Path) -> Document:
             document.values[()] = (mark.line, mark.column)
         raise _refuse(document, "GL101", f"not YAML: {error.problem or error.context}", "mend the syntax") from error
     except yaml.YAMLError as error:
+        document.values[()] = _place_of(getattr(error, "character", None), document.lines)
         raise _refuse(document, "GL101", f"not YAML: {error}", "mend the syntax") from error
     except RecursionError as error:
         raise _refuse(document, "GL107", "the file nests too deep to be read", "flatten it") from error
@@ -128,6 +129,12 @@ def scalar_value(text: str) -> Any:  # noqa: ANN401 - any YAML scalar
     if _FLOAT.fullmatch(text):
         return float(text)
     return float(_INF_NAN[text.lower()]) if text.lower() in _INF_NAN else text
+
+
+def _place_of(character: Any, lines: list[str]) -> tuple[int, int]:  # noqa: ANN401 - PyYAML tells a number or text
+    """Return line and column of a character that YAML does not allow."""
+    mark = chr(character) if isinstance(character, int) else str(character)
+    return next(((line, text.index(mark)) for line, text in enumerate(lines) if mark in text), (0, 0))
 
 
 def _refuse(document: Document, code: str, message: str, remedy: str) -> PolicyError:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "PolicyError"]
 
+SHORT = 8  # characters of a name in which two slips are one too many to tell what is meant
 LONGEST = 100  # characters of a value, and of a source line, that a message shows
 
 
@@ -99,13 +100,13 @@ class PolicyError(GlulamError):
 
 
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Return faults file by file, in the order of their lines."""
+    """Return faults file by file, in the order of their lines; those that stand in no file come last."""
     found = list(faults)
     files = {file: number for number, file in enumerate(dict.fromkeys(fault.place.file for fault in found))}
 
-    def order(fault: Fault) -> tuple[int, int, int, str, str]:
+    def order(fault: Fault) -> tuple[bool, int, int, int, str, str]:
         place = fault.place
-        return (files[place.file], place.line or 0, place.column or 0, fault.code, place.path)
+        return (place.file is None, files[place.file], place.line or 0, place.column or 0, fault.code, place.path)
 
     return tuple(sorted(found, key=order))
 
@@ -125,3 +126,21 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
     """Return `write 'NEAREST'`, or else what to do instead."""
     close = nearest(name, known)
     return f"write {close!r}" if close else otherwise
+
+
+def is_slip(name: str, known: str) -> bool:
+    """Whether a name is so like a known one that it must be meant: one slip, or two in a long word."""
+    return name != known and _edits(name, known) <= (1 if len(name) <= SHORT else 2)
+
+
+def _edits(one: str, other: str) -> int:
+    """Return how many slips turn one text into the other: a character more, less or wrong, or two exchanged."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, mark in enumerate(one, start=1):
+        earlier, before, row = before, row, [i]
+        for j, theirs in enumerate(other, start=1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (mark != theirs)))
+            if i > 1 and j > 1 and (mark, one[i - 2]) == (other[j - 2], theirs):
+                row[j] = min(row[j], earlier[j - 2] + 1)
+    return row[-1]

@@ -116,6 +116,15 @@ def _call(entry: Entry, hook: str, arguments: dict[str, Any]) -> Iterator[Answer
             yield Answer(entry, value)
 
 
+def check_hooks(entry: Entry) -> None:
+    """Load a plugin's hooks.
+
+    Raises:
+        PluginError: if they do not import, or are none that glulam calls.
+    """
+    _manager(entry)
+
+
 def _manager(entry: Entry) -> pluggy.PluginManager:
     """Return a manager of one plugin: pluggy's own loader drops duplicates and dies of one bad plugin."""
     manager = pluggy.PluginManager(PROJECT)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from glulam.cli._output import format_option
+
 if TYPE_CHECKING:
     from glulam.checkpoint import Checkpoint
 
@@ -15,7 +17,7 @@ __all__ = ["inspect"]
 
 @click.command()
 @click.argument("file", type=click.Path())
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_option
 def inspect(file: str, form: str) -> None:
     """Print what the checkpoint FILE holds: policy, environment, parameters, versions."""
     from glulam.checkpoint import read_checkpoint

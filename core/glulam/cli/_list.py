@@ -8,39 +8,44 @@ from typing import TYPE_CHECKING
 import click
 
 from glulam.catalog import Registry
+from glulam.cli._output import format_option, print_table
+from glulam.index import KINDS
 
 if TYPE_CHECKING:
-    from glulam.catalog import Catalog
+    from collections.abc import Iterator
 
 __all__ = ["list_all"]
 
-_GROUPS = ("layers", "policies", "environments", "losses", "commands")
-
 
 @click.command("list")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_option
 def list_all(form: str) -> None:
-    """List installed layers, policies, environments, losses and commands, and who owns each."""
+    """List installed layers, policies, environments, losses, commands and hooks, and who owns each."""
     registry = Registry.installed()
-    found = {group: _rows(getattr(registry, group)) for group in _GROUPS}
+    found = {kind: sorted(_rows(registry, kind), key=lambda row: (row["name"], row["distribution"])) for kind in KINDS}
     if form == "json":
         click.echo(json.dumps(found, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("kind", "name", "distribution", "version"):
-        table.add_column(heading)
-    for group, rows in found.items():
-        for row in rows:
-            table.add_row(group, row["name"], row["distribution"], row["version"])
-    Console().print(table)
-
-
-def _rows(catalog: Catalog) -> list[dict[str, str]]:
-    return [
-        {"name": name, "distribution": entry.distribution, "version": entry.version}
-        for name in sorted(catalog)
-        for entry in catalog.claims(name)
+    rows = [
+        [kind, row["name"], row["distribution"], row["version"], row["problem"] or ""]
+        for kind, items in found.items()
+        for row in items
     ]
+    print_table(["kind", "name", "distribution", "version", ""], rows)
+
+
+def _rows(registry: Registry, kind: str) -> Iterator[dict[str, str | None]]:
+    catalog = getattr(registry, kind)
+    for name in catalog:
+        owners = catalog.claims(name)
+        for entry in owners:
+            problem = f"claimed twice: write {entry.qualified}" if len(owners) > 1 else None
+            yield _row(name, entry.distribution, entry.version, problem)
+    for item in registry.blocked:
+        for point in item.entry_points:
+            if point.group == kind:
+                yield _row(point.name, item.name, item.version, "blocked")
+
+
+def _row(name: str, distribution: str, version: str, problem: str | None) -> dict[str, str | None]:
+    return {"name": name, "distribution": distribution, "version": version, "problem": problem}

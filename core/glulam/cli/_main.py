@@ -13,8 +13,14 @@ __all__ = ["main"]
 
 _OWN = {
     "check": "glulam.cli._check:check",
+    "doctor": "glulam.cli._doctor:doctor",
+    "explain": "glulam.cli._explain:explain",
+    "info": "glulam.cli._info:info",
     "inspect": "glulam.cli._inspect:inspect",
     "list": "glulam.cli._list:list_all",
+    "registry": "glulam.cli._registry:registry",
+    "resolve": "glulam.cli._resolve:resolve",
+    "schema": "glulam.cli._schema:schema",
 }
 
 
@@ -32,9 +38,7 @@ class _Commands(click.Group):
             command = Registry.installed().commands.find(cmd_name).load()
         except PluginError as error:
             ctx.fail(f"{error.message}\n  try: {error.remedy}")
-        if not isinstance(command, click.Command):
-            ctx.fail(f"command {cmd_name!r} is {command!r}, no click command; tell its authors")
-        return command
+        return command  # type: ignore[no-any-return]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -11,9 +10,10 @@ from glulam._unknown import UNKNOWN
 from glulam.catalog import Catalog, Entry, PluginError
 from glulam.config import LayerConfig, ObsShaperConfig, PolicyConfig
 from glulam.document import Document, format_path
-from glulam.faults import Fault, nearest, shorten
+from glulam.faults import Fault, is_slip, nearest, shorten
 from glulam.kinds import is_layer
 from glulam.resolver._outline import missing_roles
+from glulam.resolver._piece import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ __all__ = ["Draft", "DraftLayer", "draft_config", "draft_outline"]
 
 ENTRY_FIELDS = ("layer", "name", "share")
 ROLES = ("obs_shaper", "layer", "action_head")
-NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @attrs.define(eq=False)
@@ -168,6 +167,7 @@ def _entry_faults(layer: DraftLayer, entry: dict[str, Any]) -> Iterator[Fault]:
         yield layer.fault("GL103", "the field 'layer' is missing", remedy)
     if name is not UNKNOWN and layer.kind and not (isinstance(name, str) and NAME.fullmatch(name)):
         remedy = "use lower-case letters, digits and _, a letter first"
+        layer.name = str(name)
         yield layer.fault("GL104", f"{shorten(repr(name))} is no layer name", remedy, "name")
     if layer.role != "layer" or share is None or share is UNKNOWN:
         return
@@ -175,6 +175,18 @@ def _entry_faults(layer: DraftLayer, entry: dict[str, Any]) -> Iterator[Fault]:
         layer.share = share
     else:
         yield layer.fault("GL104", f"share is {shorten(repr(share))}, no layer's name", "name a layer", "share")
+
+
+def _meant(kind: str, layers: Catalog) -> tuple[Entry | None, type | None]:
+    """Return the layer that a misspelt name stands for, so that the rest of its entry can be checked as well."""
+    close = nearest(kind, layers)
+    if close is None or not is_slip(kind, close):
+        return None, None
+    try:
+        entry = layers[close]
+        return entry, entry.load()
+    except PluginError:
+        return None, None  # nobody named it, so that it is broken is not to be told
 
 
 def _look_up(layer: DraftLayer, layers: Catalog, faults: list[Fault]) -> None:
@@ -185,6 +197,8 @@ def _look_up(layer: DraftLayer, layers: Catalog, faults: list[Fault]) -> None:
         layer.cls = layer.entry.load()
     except PluginError as error:
         faults.append(layer.fault(error.code, error.message, error.remedy, "layer"))
+        layer.entry, layer.cls = _meant(layer.kind, layers) if error.code == "GL201" else (layer.entry, None)
+    if layer.cls is None:
         return
     expected = ObsShaperConfig if layer.role == "obs_shaper" else LayerConfig
     if issubclass(layer.cls, (LayerConfig, ObsShaperConfig)) and not issubclass(layer.cls, expected):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from glulam._unknown import UNKNOWN
 from glulam.environment import INPUTS, OPTIONAL_INPUTS
-from glulam.faults import nearest, shorten, suggestion
+from glulam.faults import is_slip, nearest, shorten, suggestion
 from glulam.keys import declared_keys
 from glulam.resolver._order import Misread, order_faults
+from glulam.resolver._piece import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from glulam.environment import EnvSpec
     from glulam.faults import Fault
@@ -24,7 +24,6 @@ __all__ = ["Graph", "Use", "check_keys", "is_promised", "key_fields"]
 
 ENVIRONMENT = "the environment"
 NUMBER = re.compile(r"\d+")
-TYPO = 0.75  # so similar to a key that there is that it must be meant; below, it may belong to a broken layer
 MANY = 50  # faults after which no nearest key is looked for, which takes long among many keys
 
 
@@ -64,11 +63,23 @@ class Graph:
         for position, uses in enumerate(self.writes):
             for use in uses:
                 self.writer.setdefault(use.key, position)
-        self.collisions: list[int] = []  # the positions before which a write went astray
+        # Writes whose key is not what was meant, as (the first position it may be missed after, its own position).
+        self.lost = [(n, n) for n, layer in enumerate(layers) if _has_lost_key(layer)]
 
     def known_keys(self) -> list[str]:
-        """Return every key that the environment offers or a layer writes."""
-        return sorted(self.offered | set(self.writer))
+        """Return every key that the environment offers or a layer writes, as far as broken layers say."""
+        said = {text for layer in self.layers if layer.config is None for text in _said(layer)}
+        return sorted(self.offered | set(self.writer) | {text for text in said if text.isidentifier()})
+
+    def is_misspelt(self, key: str) -> bool:
+        """Whether a key that nothing writes is so like one that there is that it must be meant.
+
+        Keys that differ in a number alone are meant to differ.
+        """
+        close = nearest(key, self.known_keys())
+        if close is None or close == key or NUMBER.sub("", key) == NUMBER.sub("", close):
+            return False
+        return is_slip(key, close)
 
     def names(self) -> str:
         """Return the keys that there are, as a remedy lists them."""
@@ -80,7 +91,7 @@ def check_keys(graph: Graph) -> list[Fault]:
     """Return the faults of names, writers and order (GL301 to GL305, GL503)."""
     faults = [*_names(graph.layers), *_writes(graph)]
     misreads: list[Misread] = []
-    missing: dict[str, list[tuple[DraftLayer, Use]]] = {}
+    missing: dict[str, list[tuple[int, Use]]] = {}
     for position, (layer, uses) in enumerate(zip(graph.layers, graph.reads, strict=True)):
         for use in uses:
             writer = graph.writer.get(use.key)
@@ -91,7 +102,7 @@ def check_keys(graph: Graph) -> list[Fault]:
             elif use.key in OPTIONAL_INPUTS:
                 faults.append(_not_offered(graph, layer, use))
             elif not is_promised(graph, use.key, position):
-                missing.setdefault(use.key, []).append((layer, use))
+                missing.setdefault(use.key, []).append((position, use))
     faults += order_faults(graph.layers, graph.reads, graph.writer, misreads)
     return faults + list(_missing(graph, missing))
 
@@ -101,8 +112,8 @@ def _names(layers: list[DraftLayer]) -> Iterator[Fault]:
     numbers: dict[str, Iterator[int]] = {}
     seen: dict[str, DraftLayer] = {}
     for layer in layers:
-        if not layer.name:
-            continue
+        if not NAME.fullmatch(layer.name):
+            continue  # reported as no name at all
         if layer.name in seen:
             number = numbers.setdefault(layer.name, count(2))
             free = next(name for n in number if (name := f"{layer.name}_{n}") not in taken)
@@ -122,6 +133,7 @@ def _writes(graph: Graph) -> Iterator[Fault]:
         for field, key in uses:
             owner = graph.writer[key]
             if key in graph.offered or key in OPTIONAL_INPUTS:
+                owner = position
                 found = f"writes {shorten(repr(key))}, which {ENVIRONMENT} writes"
             elif owner != position or key in own:
                 first = graph.layers[owner]
@@ -130,7 +142,7 @@ def _writes(graph: Graph) -> Iterator[Fault]:
             else:
                 own.add(key)
                 continue
-            graph.collisions.append(min(owner, position))
+            graph.lost.append((min(owner, position), position))
             place = (field,) if field else ()
             yield layer.fault("GL302", found, f"set {field or 'the output'} to a key of its own", *place)
 
@@ -142,27 +154,29 @@ def _not_offered(graph: Graph, layer: DraftLayer, use: Use) -> Fault:
     return layer.fault("GL503", found, remedy, *((use.field,) if use.field else ()))
 
 
-def _missing(graph: Graph, missing: dict[str, list[tuple[DraftLayer, Use]]]) -> Iterator[Fault]:
+def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterator[Fault]:
     """Yield GL304 for keys that nothing writes, less those that a write gone astray was to provide."""
     known = graph.known_keys()
-    close = {key: _closeness(key, known) if len(missing) <= MANY else 1.0 for key in missing}
-    astray = len(graph.collisions) + sum(_has_lost_key(layer) for layer in graph.layers)
-    explained = [key for key in sorted(missing, key=lambda key: close[key]) if close[key] < TYPO][:astray]
+    doubtful = {key: uses[0][0] for key, uses in missing.items() if graph.lost and not graph.is_misspelt(key)}
+    explained = set(_explained(graph, doubtful))
     for key, uses in missing.items():
         if key in explained:
             continue
         remedy = suggestion(key, known, f"there are: {graph.names()}") if len(missing) <= MANY else "see the others"
-        for layer, use in uses:
+        for position, use in uses:
             place = (use.field,) if use.field else ()
-            yield layer.fault("GL304", f"reads {shorten(repr(key))}, which nothing writes", remedy, *place)
+            yield graph.layers[position].fault("GL304", f"reads {shorten(repr(key))}, which nothing writes", remedy, *place)
 
 
-def _closeness(key: str, known: Iterable[str]) -> float:
-    """Return how sure it is that a key is misspelt: keys that differ in a number alone are meant to differ."""
-    close = nearest(key, known)
-    if close is None or NUMBER.sub("", key) == NUMBER.sub("", close):
-        return 0.0
-    return SequenceMatcher(None, key, close).ratio()
+def _explained(graph: Graph, doubtful: dict[str, int]) -> Iterator[str]:
+    """Yield, for each write that was lost, the key that it was most likely to provide: the one read next."""
+    left = dict(doubtful)
+    for earliest, position in graph.lost:
+        candidates = [key for key, reader in left.items() if reader > earliest]
+        if candidates:
+            best = min(candidates, key=lambda key: (left[key] <= position, left[key]))
+            del left[best]
+            yield best
 
 
 def _has_lost_key(layer: DraftLayer) -> bool:
@@ -183,13 +197,19 @@ def _may_write(graph: Graph, layer: DraftLayer, position: int, key: str) -> bool
     if layer.config is not None:  # of a layer that is known, only fields that it does not have are in doubt
         known = declared_keys(type(layer.config))
         return any(key in _strings(value) for name, value in layer.raw.items() if name not in known)
-    said = {text for value in layer.raw.values() for text in _strings(value)}
+    said = _said(layer)
     if key in said:
         return True
-    # A layer whose kind is not known says by its fields what it writes, if a later layer reads one of them.
+    # A layer whose kind is not known says by its fields what it writes: a new key, or one that a later layer reads.
+    new = {text for text in said if text not in graph.writer and text not in graph.offered}
     later = {use.key for uses in graph.reads[position + 1 :] for use in uses}
-    accounted = layer.role == "layer" and any(text in later and text not in graph.writer for text in said)
-    return not accounted and _closeness(key, graph.known_keys()) < TYPO
+    keys = {value for name, value in layer.raw.items() if name.endswith("key") and isinstance(value, str)}
+    accounted = layer.role == "layer" and bool(new & (later | keys))
+    return not accounted and not graph.is_misspelt(key)
+
+
+def _said(layer: DraftLayer) -> set[str]:
+    return {text for value in layer.raw.values() for text in _strings(value)}
 
 
 def _strings(value: object) -> tuple[str, ...]:

@@ -106,7 +106,9 @@ def _outline(document: Document, registry: Registry, chain: tuple[str, ...]) -> 
         if value.get(role) is not None:
             setattr(outline, role, Piece(role, as_entry(value[role]), document, (role,)))
     layers = value.get("layers")
-    if isinstance(layers, list):
+    if "extends" in value:
+        pass  # a list of layers beside it is refused above
+    elif isinstance(layers, list):
         outline.layers += [Piece("layer", as_entry(e), document, ("layers", i)) for i, e in enumerate(layers)]
     elif "layers" in value and layers is not UNKNOWN:
         found = f"layers is {shorten(repr(layers))}, no list"

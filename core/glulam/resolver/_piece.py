@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -9,7 +10,9 @@ import attrs
 if TYPE_CHECKING:
     from glulam.document import Document, PathParts
 
-__all__ = ["Piece", "as_entry"]
+__all__ = ["NAME", "Piece", "as_entry"]
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @attrs.define(eq=False)

@@ -18,6 +18,8 @@ from glulam.keys import FROM_ENV, declared_keys
 from glulam.resolver._structure import invalid_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from glulam.environment import EnvSpec
     from glulam.faults import Fault
     from glulam.keys import KeySpec
@@ -66,6 +68,7 @@ class _LayerShapes:
         self.inferred: dict[str, int] = {}
         self.widths: dict[str, tuple[int, ...]] = {}  # inferred from a field that names several keys
         self.position = 0  # of the key that is being checked, in such a field
+        self.lost: set[str] = set()  # dims that a fault leaves unknown
         self.pending = False  # some dim is unknown, so what cannot be computed is no fault yet
         # With a field at fault already, what cannot be computed is no fault of its own.
         self.failed = any(getattr(layer.config, name) is UNKNOWN for name in _field_names(layer.config))
@@ -81,6 +84,9 @@ class _LayerShapes:
         for field, spec, key in reads:
             self._infer(field, spec, key)
         self._complete()
+        for field, spec in specs.items():
+            if getattr(self.layer.config, field) is UNKNOWN:
+                self._lose(spec.shape.split())
         for field, spec, key in reads:
             self.position = self._keys(field, spec).index(key)
             self._check_read(field, spec, key)
@@ -170,15 +176,18 @@ class _LayerShapes:
     def _check_read(self, field: str, spec: KeySpec, key: str) -> None:
         info = self.keys.get(key)
         if info is None:
+            self._lose(spec.shape.split())
             return
         if not _same_dtype(spec.dtype, info.dtype):
             found = f"reads {key!r} as {spec.dtype}, but {info.writer} writes {info.dtype}"
             self._fault("GL402", found, "read another key, or convert it first", field)
+            self._lose(spec.shape.split())
             return
         if spec.batched != info.batched:
             kinds = {True: "one row each", False: "one tensor for all rows"}
             found = f"reads {key!r} as {kinds[spec.batched]}, but {info.writer} writes {kinds[info.batched]}"
             self._fault("GL401", found, "read another key", field)
+            self._lose(spec.shape.split())
             return
         tokens = self._tokens(field, spec)
         if info.dims is None or tokens is None:
@@ -186,8 +195,14 @@ class _LayerShapes:
         if not self._unify(tokens, info.dims):
             expected = self._show([self._value(token) if token[0] != "." else token for token in tokens])
             found = f"reads {key!r} as {expected}, but {info.writer} writes {self._show(info.dims)}"
-            place = self._written_width(tokens, info.dims) or field
-            self._fault("GL401", found, "change the width of one of them, or put a layer between", place)
+            width = self._written_width(tokens, info.dims)
+            if width is None or width not in self.lost:
+                self._fault("GL401", found, "change the width of one of them, or put a layer between", width or field)
+            self._lose(tokens)
+
+    def _lose(self, tokens: Iterable[str]) -> None:
+        """Leave dims unknown that a read at fault would tell, so that what follows from them is no fault."""
+        self.lost |= set(tokens)
 
     def _written_width(self, tokens: list[str], dims: tuple[Dim, ...]) -> str | None:
         """Return the field whose width, written in the policy, is what does not fit."""
@@ -218,6 +233,8 @@ class _LayerShapes:
         return all(self._unify_dim(token, dim) for token, dim in zip(tokens, dims, strict=True))
 
     def _unify_dim(self, token: str, dim: Dim) -> bool:
+        if token in self.lost:
+            return True
         if self._is_free(token):
             return _compatible(self.bound.setdefault(token, (dim,))[0], dim)
         return _compatible(self._value(token), dim)
@@ -232,6 +249,8 @@ class _LayerShapes:
         """Return what a declared dim stands for."""
         if token.isdigit():
             return int(token)
+        if token in self.lost:
+            return f"?{self.layer.name}.{token}"
         try:
             if token.startswith("env."):
                 return _env_dim(token, self.env)
@@ -260,9 +279,9 @@ class _LayerShapes:
         if tokens is not None:
             dims = ()
             for token in tokens:
-                if token.startswith("..."):
-                    dims += self.bound.get("...", ("?...",))
-                elif self._is_free(token):
+                if token == "...":
+                    dims += ("?...",) if "..." in self.lost else self.bound.get("...", ("?...",))
+                elif self._is_free(token) and token not in self.lost:
                     dims += self.bound.get(token, (f"{self.layer.name}.{token}",))
                 else:
                     dims += (self._value(token, field),)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from glulam.faults import Fault
     from glulam.resolver._draft import DraftLayer
 
-__all__ = ["Problem", "invalid_fields", "plain_fields", "structure_fields", "structure_layer"]
+__all__ = ["Problem", "invalid_fields", "plain_fields", "plain_value", "structure_fields", "structure_layer"]
 
 T = TypeVar("T")
 
@@ -79,7 +79,8 @@ def structure_fields(
         Problem("GL102", f"unknown field {shorten(repr(name))}", _known(str(name), list(fields)), name, at_key=True)
         for name in unknown
     ]
-    misspelt = {nearest(str(name), fields) for name in unknown}
+    # A misspelt field is taken for the one that is meant, so that what depends on it is no second fault.
+    meant = {nearest(str(name), fields): name for name in unknown}
     values: dict[str, Any] = dict(given or {})
     for name, field in fields.items():
         if name in raw:
@@ -88,10 +89,11 @@ def structure_fields(
             except Exception as error:  # noqa: BLE001 - hooks of foreign types may raise anything
                 values[name] = UNKNOWN
                 problems.append(Problem("GL104", f"{name}: {_reason(error)}", _expected(field), name))
+        elif name in meant:
+            values[name] = _meant(field, raw[meant[name]])
         elif name not in values and field.default is attrs.NOTHING:
             values[name] = UNKNOWN
-            if name not in misspelt:
-                problems.append(Problem("GL103", f"the field {name!r} is missing", f"add '{name}: ...'"))
+            problems.append(Problem("GL103", f"the field {name!r} is missing", f"add '{name}: ...'"))
     config = _make(cls, values, problems)
     if config is None:
         return None, problems
@@ -99,6 +101,13 @@ def structure_fields(
         problems.append(found)
         object.__setattr__(config, found.field or "", UNKNOWN)
     return config, problems
+
+
+def _meant(field: attrs.Attribute[Any], value: object) -> Any:  # noqa: ANN401 - the field's type
+    try:
+        return value if value is UNKNOWN else _structure(field, value)
+    except Exception:  # noqa: BLE001 - as above; that the field is unknown is reported already
+        return UNKNOWN
 
 
 def _make(cls: type[T], values: dict[str, Any], problems: list[Problem]) -> T | None:
@@ -139,16 +148,17 @@ def invalid_fields(config: Any) -> Iterator[Problem]:  # noqa: ANN401 - an attrs
 def plain_fields(config: object) -> dict[str, Any]:
     """Return the fields of a config as a policy file holds them; structuring them again gives the config."""
     fields = _fields(type(config)) if attrs.has(type(config)) else {}
-    return {name: _plain(getattr(config, field.name)) for name, field in fields.items()}
+    return {name: plain_value(getattr(config, field.name)) for name, field in fields.items()}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - the value of any field
+def plain_value(value: Any) -> Any:  # noqa: ANN401 - the value of any field
+    """Return a value as YAML and JSON hold it."""
     if value is None or isinstance(value, (bool, int, float, str)) and type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (tuple, list, set, frozenset)):
-        return [_plain(item) for item in value]
+        return [plain_value(item) for item in value]
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain_value(item) for name, item in value.items()}
     return _converter().unstructure(value)
 
 

@@ -5,7 +5,7 @@ Legend: `N` tokens of a row.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 from attrs.validators import and_, gt, optional
@@ -23,7 +23,19 @@ __all__ = ["LatentAttentionConfig", "SelfAttentionConfig"]
 class LatentAttentionConfig(glulam.LayerConfig):
     """Learned queries read a set of tokens by cross-attention; one query gives a vector, more give a set.
 
-    Keys and values are projected once and shared by all layers. Tokens outside the mask are not seen.
+    Keys and values are projected once and shared by all layers.
+
+    Attributes:
+        in_key: Key of the tokens to read, one vector each.
+        mask_key: Key of the mask, True at real tokens; tokens outside it are not seen, and null means that all are
+            real.
+        out_key: Key of the result: one vector, or a set of `num_queries` vectors where there is more than one query.
+        in_dim: Width of a token; inferred from the layer that writes it where it is left out.
+        num_queries: Learned queries; 1 gives a vector, more give a set of as many vectors.
+        hidden_size: Width of queries, keys and values, over all heads together; a multiple of `num_heads`.
+        num_layers: Layers, each cross-attention and an MLP; the keys and values are the same in all of them.
+        num_heads: Heads of the attention; must divide `hidden_size`.
+        out_dim: Width of each vector of the result.
     """
 
     in_key: str = glulam.reads("token_features", dtype="float", shape="N in_dim")
@@ -59,7 +71,17 @@ class LatentAttentionConfig(glulam.LayerConfig):
 class SelfAttentionConfig(glulam.LayerConfig):
     """A set of vectors becomes one: a learned CLS token attends with them, layer by layer, and is read out.
 
-    There is no MLP between the layers. Rows outside the mask, where one is given, are not seen.
+    There is no MLP between the layers.
+
+    Attributes:
+        in_key: Key of the set of vectors to read.
+        mask_key: Key of the mask, True at real vectors; vectors outside it are not seen, and null means that all are
+            real.
+        out_key: Key of the result, one vector.
+        in_dim: Width of a vector, in all layers; inferred from the layer that writes it where it is left out.
+        num_layers: Layers of self-attention.
+        num_heads: Heads of each layer; must divide `in_dim`.
+        out_dim: Width of the result.
     """
 
     in_key: str = glulam.reads("latents", dtype="float", shape="N in_dim")

@@ -41,7 +41,16 @@ def _one_a_key(config: ConcatConfig, _: object, widths: tuple[int, ...] | None) 
 
 @glulam.layer
 class LinearConfig(glulam.LayerConfig):
-    """A linear map of the last dim; orthogonal weights of gain `init_gain`, biases zero."""
+    """A linear map of the last dim.
+
+    Attributes:
+        in_key: Key of the input, of any shape that ends in `in_dim`.
+        out_key: Key of the output, of the input's shape but for the last dim, `out_dim`.
+        in_dim: Width of the input; inferred from the layer that writes it where it is left out.
+        out_dim: Width of the output.
+        bias: Whether a bias is added; it starts at zero.
+        init_gain: Gain of the weights, which start orthogonal; 0 starts them at zero.
+    """
 
     in_key: str = glulam.reads(shape="... in_dim")
     out_key: str = glulam.writes(shape="... out_dim")
@@ -59,7 +68,17 @@ class LinearConfig(glulam.LayerConfig):
 
 @glulam.layer
 class MlpConfig(glulam.LayerConfig):
-    """Linear maps of the last dim, activations between them, and after the last with `activate_last`."""
+    """Linear maps of the last dim, with activations between them.
+
+    Attributes:
+        in_key: Key of the input, of any shape that ends in `in_dim`.
+        out_key: Key of the output, of the input's shape but for the last dim, `out_dim`.
+        in_dim: Width of the input; inferred from the layer that writes it where it is left out.
+        hidden_sizes: Widths of the hidden layers, in order; an empty list leaves one linear map.
+        out_dim: Width of the output.
+        activation: The function between the linear maps.
+        activate_last: Whether the activation follows the last linear map too.
+    """
 
     in_key: str = glulam.reads(shape="... in_dim")
     out_key: str = glulam.writes(shape="... out_dim")
@@ -79,7 +98,13 @@ class MlpConfig(glulam.LayerConfig):
 
 @glulam.layer
 class ActivationConfig(glulam.LayerConfig):
-    """One activation function, on tensors of any shape."""
+    """One activation function, on tensors of any shape.
+
+    Attributes:
+        in_key: Key of the input, of any shape.
+        out_key: Key of the output, of the input's shape.
+        function: The function, applied to each number; `identity` changes none.
+    """
 
     in_key: str = glulam.reads(shape="...")
     out_key: str = glulam.writes(shape="...")
@@ -94,7 +119,14 @@ class ActivationConfig(glulam.LayerConfig):
 
 @glulam.layer
 class LayerNormConfig(glulam.LayerConfig):
-    """Layer normalisation over the last dim, with a learned scale and shift."""
+    """Layer normalisation over the last dim, with a learned scale and shift.
+
+    Attributes:
+        in_key: Key of the input, of any shape that ends in `in_dim`.
+        out_key: Key of the output, of the input's shape.
+        in_dim: Width of the input; inferred from the layer that writes it where it is left out.
+        eps: Added to the variance, so that nothing is divided by zero; above 0.
+    """
 
     in_key: str = glulam.reads(shape="... in_dim")
     out_key: str = glulam.writes(shape="... in_dim")
@@ -110,7 +142,13 @@ class LayerNormConfig(glulam.LayerConfig):
 
 @glulam.layer
 class ConcatConfig(glulam.LayerConfig):
-    """Several keys joined along their last dim, in the order of `keys`; `in_dims` are their widths."""
+    """Several keys joined along their last dim.
+
+    Attributes:
+        keys: Keys to join, in this order; at least two, alike in all dims but the last.
+        out_key: Key of the result, as wide as all inputs together.
+        in_dims: Widths of the inputs, one a key; inferred from the layers that write them where they are left out.
+    """
 
     keys: tuple[str, ...] = glulam.reads_many(shape="... in_dims")
     out_key: str = glulam.writes(shape="... out_dim")
@@ -133,7 +171,12 @@ class ConcatConfig(glulam.LayerConfig):
 
 @glulam.layer
 class AddConfig(glulam.LayerConfig):
-    """The sum of several keys of one shape: a residual, or a skip around layers."""
+    """The sum of several keys of one shape: a residual, or a skip around layers.
+
+    Attributes:
+        keys: Keys to add, at least two; nothing is broadcast.
+        out_key: Key of the sum, of the shape of each input.
+    """
 
     keys: tuple[str, ...] = glulam.reads_many(shape="...")
     out_key: str = glulam.writes(shape="...")

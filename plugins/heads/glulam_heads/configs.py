@@ -31,8 +31,13 @@ _positive: Any = optional(gt(0))  # Any: attrs types a validator by the field it
 class ActionEmbeddingConfig(glulam.LayerConfig):
     """One learned row an action, found by the action's name in whatever order a world lists them.
 
-    `init_scale` is the largest entry at first: at 1 rows have a norm of about 1; the original's 0.1 keeps
-    logits so small that policies hardly learn.
+    Attributes:
+        out_key: Key of the embeddings, a row for each of the world's actions in its order; all rows of a batch share
+            it.
+        embed_dim: Width of a row.
+        max_actions: Rows of the table, one for each action name met in any world; a world that brings more is refused.
+        init_scale: The table's largest entry at first; at 1 rows have a norm of about 1, and the original's 0.1 keeps
+            logits so small that policies hardly learn.
     """
 
     out_key: str = glulam.writes("action_embedding", shape="env.num_actions embed_dim", batched=False)
@@ -49,9 +54,17 @@ class ActionEmbeddingConfig(glulam.LayerConfig):
 
 @glulam.layer
 class BilinearActorConfig(glulam.LayerConfig):
-    """Logits as the product of a query and each action's embedding; `hidden_size: null` for no hidden layer.
+    """Logits as the product of a query and each action's embedding.
 
-    `init_gain` scales the query's first weights: at 1 the first policy is close to uniform and free to grow.
+    Attributes:
+        in_key: Key of the input, one vector a row.
+        embedding_key: Key of the actions' embeddings, one row an action, shared by all rows of a batch.
+        out_key: Key of the logits, one an action.
+        in_dim: Width of the input; inferred from the layer that writes it where it is left out.
+        embed_dim: Width of an embedding; inferred from the layer that writes it where it is left out.
+        hidden_size: Width of the hidden layer (ReLU) before the query; null for no hidden layer.
+        init_gain: Gain of the query's weights, which start orthogonal; at 1 the first policy is close to uniform and
+            free to grow.
     """
 
     in_key: str = glulam.reads("core", shape="in_dim")
@@ -72,7 +85,16 @@ class BilinearActorConfig(glulam.LayerConfig):
 
 @glulam.layer
 class LinearActorConfig(glulam.LayerConfig):
-    """Logits from one linear map, with one row of weights an action, found by the action's name."""
+    """Logits from one linear map, with one row of weights an action, found by the action's name.
+
+    Attributes:
+        in_key: Key of the input, one vector a row.
+        out_key: Key of the logits, one for each of the world's actions in its order.
+        in_dim: Width of the input; inferred from the layer that writes it where it is left out.
+        max_actions: Rows of the table of weights, one for each action name met in any world; a world that brings more
+            is refused.
+        init_gain: Gain of the weights, which start orthogonal; a small one makes the first policy close to uniform.
+    """
 
     in_key: str = glulam.reads("core", shape="in_dim")
     out_key: str = glulam.writes("logits", shape="env.num_actions")
@@ -89,7 +111,15 @@ class LinearActorConfig(glulam.LayerConfig):
 
 @glulam.layer
 class ValueHeadConfig(glulam.LayerConfig):
-    """The value of a state: one hidden layer, one number a row."""
+    """The value of a state: one hidden layer, one number a row.
+
+    Attributes:
+        in_key: Key of the input, one vector a row.
+        out_key: Key of the values, one number a row.
+        in_dim: Width of the input; inferred from the layer that writes it where it is left out.
+        hidden_size: Width of the hidden layer.
+        activation: The function after the hidden layer.
+    """
 
     in_key: str = glulam.reads("core", shape="in_dim")
     out_key: str = glulam.writes("values", shape="")
@@ -108,7 +138,13 @@ class ValueHeadConfig(glulam.LayerConfig):
 class ActionDistributionConfig(glulam.LayerConfig):
     """A categorical distribution over actions: samples them in rollout, scores given ones in training.
 
-    `mask_key` may name a bool tensor of the actions that are allowed.
+    Attributes:
+        in_key: Key of the logits, one an action.
+        mask_key: Key of the mask, True at actions that are allowed; null where all are.
+        actions_key: Key of the sampled actions, as indices into the world's list of actions.
+        log_prob_key: Key of the log probabilities of the actions that are sampled or scored, one number a row.
+        entropy_key: Key of the entropies of the distribution, in nats, one number a row.
+        full_log_probs_key: Key of the log probabilities of all actions.
     """
 
     in_key: str = glulam.reads("logits", shape="A")

@@ -19,9 +19,16 @@ __all__ = ["LstmConfig"]
 class LstmConfig(glulam.LayerConfig):
     """An LSTM of one or more layers whose state starts from zero in each episode.
 
-    With `skip`, its input is added to its output (through a linear map where the widths differ), so that what
-    lies below learns before the memory does. `bias_init` fills both bias vectors of each layer; at 1, as in
-    the original, the gates start half saturated and policies hardly learn.
+    Attributes:
+        in_key: Key of the input, one vector a step.
+        out_key: Key of the output, `hidden_size` wide.
+        in_dim: Width of the input; inferred from the layer that writes it where it is left out.
+        hidden_size: Width of the state and of the output.
+        num_layers: Layers, each reading the output of the one below.
+        bias_init: What both bias vectors of each layer are filled with at first; at 1, as in the original, the gates
+            start half saturated and policies hardly learn.
+        skip: Whether the input is added to the output (through a linear map where the widths differ), so that what lies
+            below learns before the memory does.
     """
 
     in_key: str = glulam.reads("encoded", dtype="float", shape="in_dim")

@@ -22,10 +22,15 @@ __all__ = ["BoxShaperConfig", "FourierTokensConfig", "TokenShaperConfig"]
 
 @glulam.layer
 class TokenShaperConfig(glulam.ObsShaperConfig):
-    """The observation as one row a token: location byte, row of its name in the vocabulary, normalised value.
+    """The observation as one row a token: location, name and value.
 
     Names are the policy's own: in another world ids are mapped by name, and what it does not know is masked.
-    `mask_key` is True at real tokens; all others read (255, 255, 0).
+
+    Attributes:
+        in_key: Key of the observation: location, feature id and value, one byte each, in the first three columns.
+        out_key: Key of the tokens: location byte (254 for a global one), row of the name in the vocabulary (at most 255
+            names), normalised value (0 for a tag or an action); (255, 255, 0) where there is no real token.
+        mask_key: Key of the mask, True at real tokens.
     """
 
     in_key: str = glulam.reads("env_obs", dtype="uint8", shape="env.num_tokens env.token_columns")
@@ -45,6 +50,12 @@ class BoxShaperConfig(glulam.ObsShaperConfig):
 
     Numbers are normalised, tags and actions are 1 in channels of their own; global tokens stand at the
     agent's own cell, the centre. The first world fixes the channels; one with new names is refused.
+
+    Attributes:
+        in_key: Key of the observation: location, feature id and value, one byte each, in the first three columns.
+        out_key: Key of the box: channels, rows and columns of the view.
+        num_channels: Channels of the box, at least one a name; as many as the first world's names where it is left out,
+            and those beyond the names stay zero.
     """
 
     in_key: str = glulam.reads("env_obs", dtype="uint8", shape="env.num_tokens env.token_columns")
@@ -62,8 +73,15 @@ class BoxShaperConfig(glulam.ObsShaperConfig):
 class FourierTokensConfig(glulam.LayerConfig):
     """Embedding of the name, Fourier features of the position, and value: one row a token.
 
-    A token that belongs to no place (a global one, padding) has zeros for its position. `embedding_std` is
-    the scale of the initial embeddings.
+    A token that belongs to no place (a global one, padding) has zeros for its position.
+
+    Attributes:
+        in_key: Key of the tokens: location byte, row of the name, value.
+        out_key: Key of the features: embedding, cos and sin of the row coordinate, cos and sin of the column's, value;
+            `attr_embed_dim + 4 * num_freqs + 1` wide.
+        attr_embed_dim: Width of a name's embedding.
+        num_freqs: Frequencies a coordinate, 2^0 to 2^(num_freqs - 1); the view spans coordinates from -1 to 1.
+        embedding_std: Standard deviation of the embeddings at first; 0 starts them at zero.
     """
 
     in_key: str = glulam.reads("tokens", dtype="float", shape="N 3")

@@ -19,9 +19,19 @@ __all__ = ["PpoConfig"]
 class PpoConfig(glulam.LossConfig):
     """Proximal policy optimisation with a clipped surrogate (Schulman et al. 2017, equation 9).
 
-    The loss is `policy + value_coef * value - entropy_coef * entropy`, where the value loss is half the mean
-    squared error. With `clip_values` the value may move that far from the stored one before its error stops
-    falling. `normalize_advantage` is done in each minibatch.
+    The loss is `policy + value_coef * value - entropy_coef * entropy`.
+
+    Attributes:
+        log_prob_key: Key of the present policy's log probabilities of the stored actions, one number a step.
+        entropy_key: Key of the present policy's entropies, one number a step.
+        values_key: Key of the present policy's values, one number a step.
+        clip: How far the ratio of new to stored probability may move from 1, up or down, before the surrogate stops
+            rising.
+        value_coef: Weight of the value loss, which is half the mean squared error from the returns.
+        entropy_coef: Weight of the mean entropy, which the loss rewards; 0 for no such reward.
+        clip_values: How far a value may move from the stored one before its error stops falling; null for no limit.
+        normalize_advantage: Whether advantages are shifted and scaled to mean 0 and standard deviation 1 in each
+            minibatch.
     """
 
     stored_keys: ClassVar[tuple[str, ...]] = ("actions", "act_log_prob", "values", "advantages", "returns")

@@ -25,7 +25,18 @@ def _one_each(config: CnnConfig, field: attrs.Attribute[Any], value: tuple[int, 
 
 @glulam.layer
 class CnnConfig(glulam.LayerConfig):
-    """A stack of convolutions without padding, a ReLU after each, flattened channel by channel."""
+    """A stack of convolutions without padding, a ReLU after each, flattened channel by channel.
+
+    Attributes:
+        in_key: Key of the grid: channels, rows and columns.
+        out_key: Key of the flattened output: the last convolution's channels times the rows and columns that it leaves.
+        in_channels: Channels of the input; inferred from the layer that writes it where it is left out.
+        height: Rows of the input; inferred like `in_channels`.
+        width: Columns of the input; inferred like `in_channels`.
+        channels: Output channels of each convolution, first to last; at least one convolution.
+        kernel_sizes: Side of each convolution's square kernel, in cells of its input; as many numbers as in `channels`.
+        strides: Cells by which each convolution's kernel moves, both ways; as many numbers as in `channels`.
+    """
 
     in_key: str = glulam.reads("box", dtype="float", shape="in_channels height width")
     out_key: str = glulam.writes("encoded", dtype="float", shape="out_dim")

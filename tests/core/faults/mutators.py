@@ -21,17 +21,25 @@ MARK, SECOND = "\N{SECTION SIGN}", "\N{PILCROW SIGN}"
 
 @dataclass(frozen=True)
 class Mutator:
-    """One mistake: its code, the layers that it is about, and those on whose widths the fault rests (`needs`)."""
+    """One mistake: its code, and the layers that it is about.
+
+    The fault rests on `needs`, whose widths must be known, and on `sources`, whose keys must be: a mistake that
+    `loses_key` of such a layer hides it.
+    """
 
     name: str
     code: str
     layers: frozenset[int]
     edit: Callable[[list[str]], None] = field(compare=False)
     needs: frozenset[int] = frozenset()
+    sources: frozenset[int] = frozenset()
+    loses_key: bool = False
     seen_by_schema: bool = False
 
-    def __str__(self):
-        return self.name
+    @property
+    def kind(self):
+        """What is done, whichever layer it is done to."""
+        return self.name.partition("-")[2]
 
 
 @dataclass(frozen=True)
@@ -234,9 +242,10 @@ def _names(policy, number, cls):
 
 def _reads(policy, number, cls):
     for name, key, spec in policy.keys(number, "read"):
-        yield _one(policy, number, f"{name} misspelt", "GL304", value_of(number, name, f"{key}{key[-1]}"))
+        yield _one(policy, number, f"{name} misspelt", "GL304", value_of(number, name, f"{key}{key[-1]}"),
+                   sources=frozenset({policy.writer_of(key)} - {None}))  # fmt: skip
         yield _one(policy, number, f"{name} from nowhere", "GL304", value_of(number, name, "xyzzy_plugh_quux"),
-                   needs=frozenset({-1}))  # fmt: skip
+                   needs=frozenset({0, policy.writer_of(key)} - {None, number}), sources=frozenset(range(number)))  # fmt: skip
         yield _one(policy, number, f"{name} is a number", "GL104", value_of(number, name, "3"), seen_by_schema=True)
         yield _one(policy, number, f"{name} is empty", "GL104", value_of(number, name, "''"), seen_by_schema=True)
         yield _one(policy, number, f"{name} not offered", "GL503", value_of(number, name, "last_rewards"))
@@ -246,11 +255,12 @@ def _reads(policy, number, cls):
 
 def _writes(policy, number, cls):
     for name, _, _ in policy.keys(number, "write")[:1]:
-        yield _one(policy, number, f"{name} of the environment", "GL302", value_of(number, name, "rewards"))
+        yield _one(policy, number, f"{name} of the environment", "GL302", value_of(number, name, "rewards"), loses_key=True)
         if number > 1:
             other = policy.keys(number - 1, "write")[0][1]
             layers = frozenset({number, number - 1})
-            yield _one(policy, number, f"{name} taken", "GL302", value_of(number, name, other), layers=layers)
+            yield _one(policy, number, f"{name} taken", "GL302", value_of(number, name, other), layers=layers,
+                       loses_key=True)  # fmt: skip
 
 
 def _shapes(policy, number, cls):

@@ -1,0 +1,39 @@
+"""`glulam schema`: the JSON Schema of policy files, for editors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from glulam._errors import GlulamError
+from glulam.catalog import Registry
+
+__all__ = ["schema"]
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; printed where it is left out.")
+def schema(output: Path | None) -> None:
+    """Write the JSON Schema of policy files, from all layers that are installed.
+
+    Layers that do not import are left out, and named on stderr.
+    """
+    from glulam.schema import policy_schema
+
+    found, errors = policy_schema(Registry.installed())
+    for error in errors:
+        click.echo(f"left out: {error.code} {error.message}", err=True)
+    text = json.dumps(found, indent=2)
+    if output is None:
+        click.echo(text)
+        return
+    temporary = output.with_name(f".{output.name}.part")
+    try:
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(output)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        msg = f"cannot write {output}: {error.strerror}"
+        raise GlulamError(msg) from error
