@@ -94,4 +94,4 @@ def _entry_points(file: str, name: str, version: str) -> Iterator[EntryPoint]:
             group = line.strip("[]").strip()
         elif group.startswith(PREFIX) and "=" in line and not line.startswith(("#", ";")):
             key, _, value = line.partition("=")
-            yield EntryPoint(group.removeprefix(PREFIX), key.strip(), value.strip(), name, version)
+            yield EntryPoint(group.removeprefix(PREFIX), key.strip(), value.partition(" [")[0].strip(), name, version)

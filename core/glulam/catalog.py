@@ -140,6 +140,7 @@ class Catalog(Mapping[str, Entry]):
         self._registry = registry
         self._owners: dict[str, list[Entry]] = {}
         self._by_value: dict[str, Entry] = {}
+        self._unknown: dict[str, PluginError] = {}  # a file may name the same one a thousand times
         for item in registry.distributions:
             for point in item.entry_points:
                 if point.group == kind:
@@ -188,8 +189,10 @@ class Catalog(Mapping[str, Entry]):
                 found = f"{SINGULAR[self.kind]} {name!r} comes from {item.name} {item.version}, which is blocked"
                 code = "GL205"
                 raise PluginError(code, found, self._registry.unblock(item.name))
-        code = "GL201"
-        raise PluginError(code, f"unknown {SINGULAR[self.kind]} {shorten(name)!r}", self._how_to_get(name))
+        if name not in self._unknown:
+            message = f"unknown {SINGULAR[self.kind]} {shorten(name)!r}"
+            self._unknown[name] = PluginError("GL201", message, self._how_to_get(name))
+        raise self._unknown[name]
 
     def entry_of(self, cls: type) -> Entry | None:
         """Return the entry that registers a class, without importing anything."""

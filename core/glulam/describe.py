@@ -86,7 +86,7 @@ def type_name(kind: Any) -> str:  # noqa: ANN401 - any annotation
 
 
 def _field(cls: type, field: attrs.Attribute[Any]) -> dict[str, Any]:
-    from glulam.resolver._structure import plain_value
+    from glulam.structure import plain_value
 
     told: dict[str, Any] = {"name": field.alias or field.name, "type": type_name(field.type)}
     told["required"] = field.default is attrs.NOTHING

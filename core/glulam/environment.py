@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import attrs
-import cattrs
 
 from glulam._errors import GlulamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import cattrs
     from tensordict import TensorDict
     from torch import Tensor
 
@@ -184,7 +185,7 @@ class EnvSpec:
 
     def obs_meta(self) -> dict[str, Any]:
         """Return the spec as a plain dict, what an observation shaper's `instantiate(obs_meta)` takes."""
-        return dict(_CONVERTER.unstructure(self))
+        return dict(_converter().unstructure(self))
 
     def to_json(self) -> str:
         """Return the spec as one line of JSON with sorted keys."""
@@ -197,8 +198,10 @@ class EnvSpec:
         Raises:
             GlulamError: if a field is missing, unknown or of the wrong type; `where` opens the message.
         """
+        import cattrs
+
         try:
-            return _CONVERTER.structure(data, cls)
+            return _converter().structure(data, cls)
         except cattrs.BaseValidationError as error:
             msg = f"{where}: " + "; ".join(cattrs.transform_error(error))
             raise GlulamError(msg) from error
@@ -224,7 +227,12 @@ class EnvSpec:
         return cls.from_dict(data, where=str(path))
 
 
-_CONVERTER = cattrs.Converter(forbid_extra_keys=True)
+@cache
+def _converter() -> cattrs.Converter:
+    import cattrs
+
+    return cattrs.Converter(forbid_extra_keys=True)
+
 
 ENV_DIMS = (
     "num_tokens",

@@ -1,12 +1,18 @@
 """Discovery reads metadata alone; nothing is imported to learn a name."""
 
+import itertools
+import json
+import os
+import random
 import subprocess
 import sys
 
 import pytest
 
-from glulam import Registry
+import glulam
+from glulam import GlulamError, PolicyError, Registry
 from glulam.catalog import PluginError
+from tests.core.faults.strange import CURSED, STRANGE, install_strangers
 
 
 def test_names_and_owners_are_known_without_importing(plugins):
@@ -23,14 +29,17 @@ def test_the_same_distribution_seen_twice_is_no_conflict(plugins, tmp_path):
     link.symlink_to(plugins.folder)
     registry = Registry([str(plugins.folder), str(link), str(plugins.folder)])
     assert registry.layers["scale"].distribution == "boards"
+    assert registry.distributions[0].shadowed == ()
 
 
-def test_the_first_on_the_path_wins_as_for_imports(plugins, tmp_path):
+def test_the_first_on_the_path_wins_as_for_imports_and_the_other_is_shadowed(plugins, tmp_path):
     plugins.add("boards", {"glulam.layers": {"scale": "Scale"}}, version="2.0")
     older = tmp_path / "older"
     (older / "boards-1.0.dist-info").mkdir(parents=True)
     (older / "boards-1.0.dist-info" / "entry_points.txt").write_text("[glulam.layers]\nscale = m:X\n")
-    assert Registry([str(plugins.folder), str(older)]).layers["scale"].version == "2.0"
+    newer_first = Registry([str(plugins.folder), str(older)])
+    assert newer_first.layers["scale"].version == "2.0"
+    assert newer_first.distributions[0].shadowed == (str(older / "boards-1.0.dist-info"),)
     assert Registry([str(older), str(plugins.folder)]).layers["scale"].version == "1.0"
 
 
@@ -41,6 +50,17 @@ def test_other_groups_and_broken_metadata_are_passed_over(plugins, tmp_path):
     (bad / "entry_points.txt").write_bytes(b"[glulam.layers]\n\xff = x")
     assert plugins.registry.distributions == []
     assert Registry([str(tmp_path / "nowhere")]).distributions == []
+
+
+def test_entry_points_are_read_as_installers_write_them(plugins):
+    info = plugins.folder / "Odd_Name-1.0.dist-info"
+    info.mkdir()
+    text = "[console_scripts]\nx = y:z\n\n[glulam.layers]\n# a comment\n a=m:A\nb = m.n:B.C [extra]\n\n[ glulam.losses ]\nc = m:C\n"
+    (info / "entry_points.txt").write_text(text)
+    (found,) = plugins.registry.distributions
+    points = [(point.group, point.name, point.value) for point in found.entry_points]
+    assert found.name == "odd-name"
+    assert points == [("layers", "a", "m:A"), ("layers", "b", "m.n:B.C"), ("losses", "c", "m:C")]
 
 
 def test_a_policy_file_inside_a_package_is_found_without_importing_it(plugins):
@@ -63,13 +83,229 @@ def test_an_unknown_name_raises_and_suggests(plugins):
         plugins.registry.environments["mazee"]
 
 
-@pytest.mark.parametrize("command", [["list"], ["check", "fast"], ["check", "fst"], ["--help"]])
-def test_commands_that_run_no_network_import_no_torch(command):
+class TestAllowAndBlock:
+    """`GLULAM_PLUGINS` allows only what it names, `GLULAM_BLOCK` leaves out what it names."""
+
+    @pytest.fixture
+    def three(self, plugins):
+        for name in ("one", "Two_Boards", "three"):
+            plugins.add(name, {"glulam.layers": {name.lower(): "X"}}, "raise AssertionError('imported')")
+
+    @pytest.mark.parametrize(
+        ("variables", "there"),
+        [
+            ({}, {"one", "two-boards", "three"}),
+            ({"GLULAM_BLOCK": "two.boards,nobody"}, {"one", "three"}),
+            ({"GLULAM_PLUGINS": "one, two-boards"}, {"one", "two-boards"}),
+            ({"GLULAM_PLUGINS": "one,three", "GLULAM_BLOCK": "three"}, {"one"}),
+            ({"GLULAM_PLUGINS": "", "GLULAM_BLOCK": " "}, {"one", "two-boards", "three"}),
+        ],
+    )
+    def test_variables_decide(self, three, plugins, monkeypatch, variables, there):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        found = glulam.registry()
+        ours = {"one", "two-boards", "three"}
+        assert {item.name for item in found.distributions} & ours == there
+        assert {item.name for item in found.blocked} & ours == ours - there
+
+    def test_what_is_blocked_says_so_and_how_to_have_it(self, three, plugins):
+        path = [str(plugins.folder)]
+        with pytest.raises(PluginError, match="GL205 layer 'one' comes from one 1.0, which is blocked; take one out of"):
+            Registry(path, block=["one"]).layers.find("one")
+        with pytest.raises(PluginError, match="GL205 layer 'one:one' comes from .*; add one to GLULAM_PLUGINS"):
+            Registry(path, allow=["three"]).layers.find("one:one")
+
+    def test_a_blocked_claim_is_no_conflict(self, plugins):
+        for name in ("one", "two"):
+            plugins.add(name, {"glulam.layers": {"scale": "X"}}, "X = 1")
+        with pytest.raises(PluginError, match="GL202"):
+            plugins.registry.layers.find("scale")
+        assert Registry([str(plugins.folder)], block=["two"]).layers.find("scale").distribution == "one"
+
+    def test_registries_are_plain_objects(self, three, plugins):
+        one, other = Registry([str(plugins.folder)]), Registry([str(plugins.folder)], block=["one"])
+        assert len(one.layers) == 3
+        assert len(other.layers) == 2
+
+
+class TestGuard:
+    """A plug-in that cannot be had is an error that names it; whatever it does hurts nobody else."""
+
+    @pytest.fixture
+    def cursed(self, plugins, monkeypatch):
+        monkeypatch.setenv("GLULAM_IMPORT_SECONDS", "0.3")
+        return install_strangers(plugins)
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        {
+            "import_error": "does not import: ModuleNotFoundError: No module named 'no_such_module_anywhere'",
+            "syntax_error": "does not import: SyntaxError: invalid syntax",
+            "system_exit": "does not import: SystemExit: 3",
+            "endless": "does not import: it did not finish in 0.3 s (set GLULAM_IMPORT_SECONDS for more)",
+            "wrong_object": "cursed-wrong-object:wrong_object (version 1.0) is 3, no layer config class",
+            "no_attribute": "has no attribute 'Thing'",
+            "undecorated": "is Thing, which lacks the decorator @glulam.layer",
+            "old_protocol": "GL204 cursed-old-protocol:old_protocol speaks layer protocol 0, this glulam speaks 1",
+        }.items(),
+    )
+    def test_each_is_told_with_owner_and_reason(self, cursed, name, words):
+        with pytest.raises(PluginError) as caught:
+            cursed.layers[name].load()
+        assert words in str(caught.value)
+        assert caught.value.code == CURSED[name]
+        assert f"cursed-{name.replace('_', '-')}" in str(caught.value)
+        assert glulam.resolve(STRANGE, registry=cursed).name == "strange"
+
+    def test_a_plugin_that_swallows_the_interruption_is_interrupted_again(self, plugins, monkeypatch):
+        monkeypatch.setenv("GLULAM_IMPORT_SECONDS", "0.2")
+        source = "for n in range(3):\n    try:\n        while True: pass\n    except BaseException: pass\nwhile True: pass"
+        plugins.add("stubborn", {"glulam.layers": {"stubborn": "X"}}, source)
+        with pytest.raises(PluginError, match="did not finish in 0.2 s"):
+            plugins.registry.layers["stubborn"].load()
+
+    def test_what_a_plugin_prints_is_not_our_output(self, plugins, capsys):
+        plugins.add("loud", {"glulam.losses": {"loud": "X"}}, "print('look at me')")
+        with pytest.raises(PluginError):
+            plugins.registry.losses["loud"].load()
+        assert capsys.readouterr() == ("", "look at me\n")
+
+    def test_a_plugin_is_imported_once_however_often_it_is_named(self, plugins):
+        plugins.add("counted", {"glulam.layers": {"counted": "X"}}, "import builtins\nbuiltins.count += 1\nraise ImportError")
+        import builtins
+
+        builtins.count = 0
+        entry = plugins.registry.layers["counted"]
+        for _ in range(3):
+            with pytest.raises(PluginError):
+                entry.load()
+        assert builtins.count == 1
+
+    def test_a_limit_that_is_none_is_refused(self, plugins, monkeypatch):
+        plugins.add("boards", {"glulam.layers": {"scale": "X"}})
+        for text in ("soon", "0", "-1", "inf", "nan"):
+            monkeypatch.setenv("GLULAM_IMPORT_SECONDS", text)
+            with pytest.raises(GlulamError, match=f"GLULAM_IMPORT_SECONDS is '{text}'; write a positive number"):
+                plugins.registry.layers["scale"].load()
+
+    @pytest.mark.parametrize(
+        ("group", "source", "words"),
+        [
+            ("losses", "class X: pass", "no loss config class"),
+            ("policies", "X = 1", "is 1, neither a YAML file nor a PolicyConfig class"),
+            ("environments", "def X(): pass", "no environment family: it lacks spec, make"),
+            ("commands", "def X(): pass", "no click command"),
+            ("layers", "class X: pass", "no layer config class: no instantiate()"),
+        ],
+    )
+    def test_each_kind_knows_what_it_must_be(self, plugins, group, source, words):
+        plugins.add("odd", {f"glulam.{group}": {"odd": "X"}}, source)
+        with pytest.raises(PluginError, match="GL203 odd:odd \\(version 1.0\\) is") as caught:
+            getattr(plugins.registry, group)["odd"].load()
+        assert words in str(caught.value)
+
+
+RESOLVE = """
+import json, random, sys
+sys.path[:0] = {paths!r}
+import glulam
+try:
+    glulam.resolve({policy!r}, registry=glulam.registry())
+except glulam.PolicyError as error:
+    print(json.dumps([fault.to_json() for fault in error.faults]))
+registry = glulam.registry()
+print([(name, [e.qualified for e in registry.layers.claims(name)]) for name in sorted(registry.layers)])
+"""
+
+
+@pytest.mark.parametrize("start", range(0, 100, 25))
+def test_the_same_faults_over_hash_seeds_and_orders_of_the_path(tmp_path, start):
+    """25 hash seeds each, every one with another order of 6 folders, two of which claim the same name."""
+    from tests.core.conftest import Plugins
+    from tests.core.faults.strange import LAYERS, POINTS
+
+    folders = []
+    for number in range(6):
+        folder = tmp_path / f"site{number}"
+        folder.mkdir()
+        folders.append(str(folder))
+        site = Plugins(folder)
+        if number == 0:
+            site.add("wyvern-labs", POINTS, LAYERS)
+        site.add(f"ghost-{number}", {"glulam.layers": {"twice": "X", f"own_{number}": "X"}})
+    policy = json.loads(json.dumps(STRANGE))
+    policy["layers"][0]["layer"] = "zorpp"
+    policy["layers"][1]["layer"] = "twice"
+    policy["layers"][2]["unheard_of"] = 1
+    policy["layers"][3]["left"] = "plumbumm"
+    outputs = set()
+    for seed in range(start, start + 25):
+        shuffled = random.Random(seed).sample(folders, len(folders))
+        code = RESOLVE.format(paths=shuffled, policy=policy)
+        env = os.environ | {"PYTHONHASHSEED": str(seed)}
+        outputs.add(subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout)
+    assert len(outputs) == 1
+    faults = json.loads(outputs.pop().splitlines()[0])
+    assert [fault["code"] for fault in faults] == ["GL102", "GL201", "GL202", "GL304"]
+    assert "claimed by ghost-0 1.0 and ghost-1 1.0" in faults[2]["message"]
+
+
+COMMANDS = [["list"], ["check", "fast"], ["check", "fst"], ["--help"], ["info", "lstm"], ["schema"], ["explain", "GL303"],
+            ["resolve", "fast"], ["registry", "check"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_commands_that_run_no_network_import_no_torch_and_no_plugin_that_is_not_named(command, plugins):
+    """A plug-in that nobody names raises when it is imported; `schema` names them all, so it has none here."""
+    if command != ["schema"]:
+        plugins.add("bystander", {"glulam.layers": {"bystander": "X"}}, "raise AssertionError")
     code = (
         "import sys, glulam.cli\n"
         f"sys.argv = ['glulam', *{command!r}]\n"
         "try:\n    glulam.cli.main()\nexcept SystemExit as end:\n    print('exit', end.code)\n"
-        "print([name for name in ('torch', 'tensordict', 'mettagrid', 'numpy') if name in sys.modules])\n"
+        "heavy = ('torch', 'tensordict', 'mettagrid', 'numpy')\n"
+        "print([name for name in sys.modules if name in heavy or name.startswith('fake_plugin')])\n"
+        "print(sorted(name for name in sys.modules if name.startswith('glulam_') and '.' not in name))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    env = os.environ | {"PYTHONPATH": str(plugins.folder)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    *_, heavy, named = done.stdout.splitlines()
+    assert heavy == "[]"
+    expected = {
+        "check fast": ["glulam_basics", "glulam_heads", "glulam_memory", "glulam_tokens", "glulam_vision"],
+        "resolve fast": ["glulam_basics", "glulam_heads", "glulam_memory", "glulam_tokens", "glulam_vision"],
+        "info lstm": ["glulam_memory"],
+        "schema": ["glulam_attention", "glulam_basics", "glulam_heads", "glulam_memory", "glulam_tokens", "glulam_vision"],
+    }
+    assert named == str(expected.get(" ".join(command), []))
+
+
+def test_discovery_among_500_distributions_imports_none(tmp_path):
+    """1,500 layers: every name is found, the cost is measured in tests/benchmarks/discovery.py."""
+    from tests.benchmarks.discovery import make_site
+
+    make_site(tmp_path, 500)
+    registry = Registry([str(tmp_path)])
+    assert (len(registry.distributions), len(registry.layers)) == (500, 1500)
+    assert registry.layers["layer_499_2"].distribution == "synth-499"
+    assert not any(name.startswith("synth_") for name in sys.modules)
+    (tmp_path / "synth_7-1.0.dist-info" / "entry_points.txt").write_text("[glulam.layers]\nfresh = m:X\n")
+    assert "fresh" in Registry([str(tmp_path)]).layers  # nothing is cached that could be stale
+    assert "layer_7_0" not in Registry([str(tmp_path)]).layers
+
+
+def test_a_fault_never_names_an_install_source_that_no_row_has(plugins):
+    from glulam.index import Index, Row
+
+    row = Row(summary="far", source="https://far.example/away.whl", offers={"layers": ("teleport",)})
+    registry = Registry([str(plugins.folder)], index=Index({"far-away": row}))
+    with pytest.raises(PluginError, match="pip install https://far.example/away.whl  # it comes with far-away"):
+        registry.layers.find("teleport")
+    for name in itertools.chain(["lstm", "nothing_like_it"]):
+        with pytest.raises(PluginError) as caught:
+            registry.layers.find(name)
+        assert "pip install" not in str(caught.value)
+    policy = {**STRANGE, "layers": [{"layer": "teleport"}]}
+    with pytest.raises(PolicyError, match="pip install https://far.example/away.whl"):
+        glulam.resolve(policy, registry=registry)

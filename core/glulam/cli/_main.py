@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -9,7 +10,7 @@ import click
 from glulam._errors import GlulamError
 from glulam.catalog import PluginError, Registry
 
-__all__ = ["main"]
+__all__ = ["run"]
 
 _OWN = {
     "check": "glulam.cli._check:check",
@@ -38,6 +39,7 @@ class _Commands(click.Group):
             command = Registry.installed().commands.find(cmd_name).load()
         except PluginError as error:
             ctx.fail(f"{error.message}\n  try: {error.remedy}")
+        gc.enable()  # a plug-in's command may run for days
         return command  # type: ignore[no-any-return]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -58,8 +60,8 @@ def cli() -> None:
     """Reinforcement-learning policies assembled from plug-in layers."""
 
 
-def main() -> None:
-    """Run the command line; a user's mistake ends with its message on stderr and exit code 1."""
+def run() -> None:
+    """Run the command line; see `glulam.cli.main`."""
     try:
         cli(prog_name="glulam")
     except GlulamError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,11 +64,13 @@ class Graph:
         for position, uses in enumerate(self.writes):
             for use in uses:
                 self.writer.setdefault(use.key, position)
+        self.broken = [(n, layer) for n, layer in enumerate(layers) if layer.is_broken]
         # Writes whose key is not what was meant, as (the first position it may be missed after, its own position).
         self.lost = [(n, n) for n, layer in enumerate(layers) if _has_lost_key(layer)]
 
+    @cached_property
     def known_keys(self) -> list[str]:
-        """Return every key that the environment offers or a layer writes, as far as broken layers say."""
+        """Every key that the environment offers or a layer writes, as far as broken layers say."""
         said = {text for layer in self.layers if layer.config is None for text in _said(layer)}
         return sorted(self.offered | set(self.writer) | {text for text in said if text.isidentifier()})
 
@@ -76,14 +79,14 @@ class Graph:
 
         Keys that differ in a number alone are meant to differ.
         """
-        close = nearest(key, self.known_keys())
+        close = nearest(key, self.known_keys)
         if close is None or close == key or NUMBER.sub("", key) == NUMBER.sub("", close):
             return False
         return is_slip(key, close)
 
     def names(self) -> str:
         """Return the keys that there are, as a remedy lists them."""
-        known = self.known_keys()
+        known = self.known_keys
         return ", ".join(known[:MANY]) + (", ..." if len(known) > MANY else "")
 
 
@@ -156,9 +159,13 @@ def _not_offered(graph: Graph, layer: DraftLayer, use: Use) -> Fault:
 
 def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterator[Fault]:
     """Yield GL304 for keys that nothing writes, less those that a write gone astray was to provide."""
-    known = graph.known_keys()
-    doubtful = {key: uses[0][0] for key, uses in missing.items() if graph.lost and not graph.is_misspelt(key)}
-    explained = set(_explained(graph, doubtful))
+    known = graph.known_keys
+    readers = {key: uses[0][0] for key, uses in missing.items()} if graph.lost else {}
+    if len(readers) > MANY:  # which write was to provide which key would take too long to tell
+        explained = set(sorted(readers, key=readers.__getitem__)[: len(graph.lost)])
+    else:
+        doubtful = {key: reader for key, reader in readers.items() if not graph.is_misspelt(key)}
+        explained = set(_explained(graph, doubtful))
     for key, uses in missing.items():
         if key in explained:
             continue
@@ -187,10 +194,8 @@ def _has_lost_key(layer: DraftLayer) -> bool:
 
 def is_promised(graph: Graph, key: str, reader: int | None = None) -> bool:
     """Whether a broken layer (before the reader, where it is a layer) may be the one that writes a key."""
-    return any(
-        layer.is_broken and _may_write(graph, layer, position, key)
-        for position, layer in enumerate(graph.layers[:reader])
-    )
+    before = len(graph.layers) if reader is None else reader
+    return any(position < before and _may_write(graph, layer, position, key) for position, layer in graph.broken)
 
 
 def _may_write(graph: Graph, layer: DraftLayer, position: int, key: str) -> bool:

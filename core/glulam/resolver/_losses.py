@@ -9,7 +9,7 @@ from glulam.config import LossConfig
 from glulam.faults import Fault, Place, suggestion
 from glulam.keys import declared_keys
 from glulam.resolver._graph import is_promised
-from glulam.resolver._structure import structure_fields
+from glulam.structure import structure_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -22,8 +22,8 @@ from glulam.resolver._losses import check_losses, resolve_losses
 from glulam.resolver._outline import find_source, outline_document
 from glulam.resolver._resolved import ResolvedLayer, ResolvedPolicy
 from glulam.resolver._shapes import KeyInfo, check_shapes
-from glulam.resolver._share import check_shared, structure_layers
-from glulam.resolver._structure import structure_fields
+from glulam.resolver._structure import check_shared, structure_layers
+from glulam.structure import structure_fields
 
 __all__ = ["Source", "resolve"]
 

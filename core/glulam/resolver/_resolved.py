@@ -9,7 +9,7 @@ import attrs
 
 from glulam._errors import GlulamError
 from glulam.resolver._outline import FORMAT
-from glulam.resolver._structure import plain_fields
+from glulam.structure import plain_fields
 
 if TYPE_CHECKING:
     from glulam.config import LossConfig, PolicyConfig

@@ -15,7 +15,7 @@ from glulam._errors import GlulamError
 from glulam._unknown import UNKNOWN, UnknownError
 from glulam.environment import INPUTS, OPTIONAL_INPUTS
 from glulam.keys import FROM_ENV, declared_keys
-from glulam.resolver._structure import invalid_fields
+from glulam.structure import invalid_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

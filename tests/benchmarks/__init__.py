@@ -1,0 +1,1 @@
+"""Benchmarks, one module each: `python -m tests.benchmarks.NAME` measures and writes `docs/results/NAME.json`."""
