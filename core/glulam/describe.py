@@ -30,7 +30,7 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
     """
     from glulam.catalog import SINGULAR
 
-    told = {
+    told: dict[str, Any] = {
         "name": entry.name,
         "kind": SINGULAR[entry.point.group],
         "distribution": entry.distribution,

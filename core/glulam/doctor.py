@@ -105,9 +105,7 @@ def _examine(context: Any, item: Distribution, limit: float) -> Finding:  # noqa
     if problem is not None:
         remedy = f"mend or reinstall {item.name}"
         found = [{"kind": "", "name": item.name, "code": "GL203", "message": problem, "remedy": remedy}]
-    return Finding(
-        distribution=item, status="broken" if found else "ok", seconds=seconds, problems=tuple(found)
-    )
+    return Finding(distribution=item, status="broken" if found else "ok", seconds=seconds, problems=tuple(found))
 
 
 def _probe(item: Distribution, limit: float, sender: Connection) -> None:

@@ -163,7 +163,7 @@ class _Reader:
             return self._mapping(node, parts)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*parts, index)) for index, child in enumerate(node.value)]
-        return self._scalar(node, parts)
+        return self._scalar(node, parts)  # type: ignore[arg-type]  # what is left is a scalar
 
     def _is_tagged(self, node: yaml.Node, line: int, column: int) -> bool:
         if node.tag != f"tag:yaml.org,2002:{_UNTAGGED[type(node)]}":

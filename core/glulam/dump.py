@@ -22,7 +22,7 @@ class _Dumper(yaml.SafeDumper):
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:  # noqa: ANN401 - as PyYAML has it
         if kind is yaml.ScalarNode and implicit[0]:
             return f"tag:yaml.org,2002:{_TAGS[type(scalar_value(value))]}"
-        return BaseResolver.resolve(self, kind, value, implicit)
+        return BaseResolver.resolve(self, kind, value, implicit)  # type: ignore[no-untyped-call]
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401 - any value
         del data

@@ -7,7 +7,7 @@ A distribution names a module under the entry-point group `glulam.hooks`; functi
 from __future__ import annotations
 
 import re
-from types import SimpleNamespace
+import sys
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -81,7 +81,10 @@ class Answer:
 
 
 def call_hooks(
-    registry: Registry, hook: str, distributions: Iterable[str] | None = None, **arguments: Any  # noqa: ANN401
+    registry: Registry,
+    hook: str,
+    distributions: Iterable[str] | None = None,
+    **arguments: Any,  # noqa: ANN401
 ) -> Iterator[Answer]:
     """Call a hook of each plugin in turn, in the order of their names; one that fails hurts no other.
 
@@ -128,19 +131,12 @@ def check_hooks(entry: Entry) -> None:
 def _manager(entry: Entry) -> pluggy.PluginManager:
     """Return a manager of one plugin: pluggy's own loader drops duplicates and dies of one bad plugin."""
     manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(_SPECS)
+    manager.add_hookspecs(sys.modules[__name__])
     try:
         manager.register(entry.load(), name=entry.qualified)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         found = f"{entry.qualified} (version {entry.version}) has a hook that glulam does not call so: {error}"
-        raise PluginError("GL203", found, f"tell the authors of {entry.distribution}") from error
+        code = "GL203"
+        raise PluginError(code, found, f"tell the authors of {entry.distribution}") from error
     return manager
-
-
-_SPECS = SimpleNamespace(
-    glulam_lints=glulam_lints,
-    glulam_explanations=glulam_explanations,
-    glulam_environment_spec=glulam_environment_spec,
-    glulam_policy_assembled=glulam_policy_assembled,
-)

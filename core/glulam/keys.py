@@ -7,11 +7,11 @@ property of the config, a free name that the keys of one layer may share, or `en
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Literal
 
 import attrs
 
+from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN
 
 __all__ = ["KeySpec", "divides", "from_env", "reads", "reads_many", "writes"]
@@ -110,7 +110,7 @@ def divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
     return check
 
 
-@lru_cache(maxsize=4096)
+@per_class
 def declared_keys(cls: type) -> dict[str, KeySpec]:
     """Return the key declarations of a config class, by field name, in field order."""
     if not attrs.has(cls):

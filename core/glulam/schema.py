@@ -161,28 +161,33 @@ def _field(field: attrs.Attribute[Any], doc: str) -> Schema:
 
 def _type(kind: Any) -> Schema:  # noqa: ANN401 - any annotation
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind in SCALARS:
-        return {"type": SCALARS[kind]}
-    if kind is None:
-        return {"type": "null"}
-    if origin is typing.Literal:
-        return {"enum": list(arguments)}
     if origin in (typing.Union, types.UnionType):
         return {"anyOf": [_type(item) for item in arguments]}
-    if origin is list or (origin is tuple and arguments[-1:] == (...,)):
-        return {"type": "array", "items": _type(arguments[0])}
-    if origin is tuple:
-        return {"type": "array", "items": [_type(item) for item in arguments], "additionalItems": False}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": _type(arguments[1])}
+    if origin in (list, tuple, dict):
+        return _collection(origin, arguments)
+    if origin is typing.Literal:
+        return {"enum": list(arguments)}
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return {"enum": [item.value for item in kind]}
     if isinstance(kind, type) and attrs.has(kind):
-        fields = [field for field in attrs.fields(attrs.resolve_types(kind)) if field.init]
-        required = [field.alias or field.name for field in fields if field.default is attrs.NOTHING]
-        properties = {field.alias or field.name: _field(field, "") for field in fields}
-        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    return {}
+        return _nested(kind)
+    name = SCALARS.get(type(None) if kind is None else kind)
+    return {"type": name} if name else {}
+
+
+def _collection(origin: type, arguments: tuple[Any, ...]) -> Schema:
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _type(arguments[1])}
+    if origin is list or arguments[-1] is ...:
+        return {"type": "array", "items": _type(arguments[0])}
+    return {"type": "array", "items": [_type(item) for item in arguments], "additionalItems": False}
+
+
+def _nested(cls: type) -> Schema:
+    fields = [field for field in attrs.fields(attrs.resolve_types(cls)) if field.init]
+    required = [field.alias or field.name for field in fields if field.default is attrs.NOTHING]
+    properties = {field.alias or field.name: _field(field, "") for field in fields}
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def _constrained(schema: Schema, validator: Any) -> Schema:  # noqa: ANN401 - any attrs validator

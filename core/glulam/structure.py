@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN, UnknownError
 from glulam.faults import nearest, shorten, suggestion
 from glulam.keys import KEY, IndivisibleError
@@ -68,9 +69,9 @@ def structure_fields(
     config = _make(cls, values, problems)
     if config is None:
         return None, problems
-    for found in invalid_fields(config):
-        problems.append(found)
-        object.__setattr__(config, found.field or "", UNKNOWN)
+    for invalid in invalid_fields(config):
+        problems.append(invalid)
+        object.__setattr__(config, invalid.field or "", UNKNOWN)
     return config, problems
 
 
@@ -93,7 +94,7 @@ def _make(cls: type[T], values: dict[str, Any], problems: list[Problem]) -> T | 
             return None
 
 
-@lru_cache(maxsize=4096)
+@per_class
 def _fields(cls: type) -> dict[str, attrs.Attribute[Any]]:
     """Return the fields that a file may set, by the names that it uses, their types resolved."""
     attrs.resolve_types(cls)
@@ -124,7 +125,7 @@ def plain_fields(config: object) -> dict[str, Any]:
 
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - the value of any field
     """Return a value as YAML and JSON hold it."""
-    if value is None or isinstance(value, (bool, int, float, str)) and type(value) in (bool, int, float, str):
+    if type(value) in (type(None), bool, int, float, str):
         return value
     if isinstance(value, (tuple, list, set, frozenset)):
         return [plain_value(item) for item in value]

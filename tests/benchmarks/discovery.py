@@ -35,12 +35,14 @@ def run(rounds=15):
             folder.mkdir()
             make_site(folder, count)
             cases[f"glulam, {count}"] = lambda path=str(folder): len(Registry([path]).layers)
-            cases[f"glulam with this environment, {count}"] = lambda path=str(folder): len(Registry([path, *sys.path]).layers)
+            cases[f"glulam with this environment, {count}"] = lambda path=str(folder): len(
+                Registry([path, *sys.path]).layers
+            )
             cases[f"importlib.metadata, {count}"] = lambda path=str(folder): _peer(path)
         found = interleaved(cases, rounds)
     for count in COUNTS:
-        for who in ("glulam", "glulam with this environment", "importlib.metadata"):
-            runs.append({"what": who, "distributions": count, "layers": 3 * count} | found[f"{who}, {count}"])
+        whos = ("glulam", "glulam with this environment", "importlib.metadata")
+        runs += [{"what": who, "distributions": count, "layers": 3 * count} | found[f"{who}, {count}"] for who in whos]
     times = [row["median"] for row in runs if row["what"] == "glulam"]
     imported = [name for name in sys.modules if name.startswith("synth_")]
     return write_result(

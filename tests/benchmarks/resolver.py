@@ -54,10 +54,21 @@ def run(rounds=9):
         found = interleaved(cases, rounds)
         cold = [_cold(plugins.folder, Path(root) / "chain12.yaml") for _ in range(rounds)]
     runs = [{"what": name} | times for name, times in found.items()]
-    runs.append({"what": "12 layers, first time in a process", "median": round(sorted(first for first, _ in cold)[rounds // 2], 3)})
+    runs.append(
+        {
+            "what": "12 layers, first time in a process",
+            "median": round(sorted(first for first, _ in cold)[rounds // 2], 3),
+        }
+    )
     slope = exponent(LENGTHS, [found[f"{length} layers"]["median"] for length in LENGTHS])
     return write_result(
-        "resolver", "python -m tests.benchmarks.resolver", started, runs=runs, unit="ms", exponent=slope, distributions=500
+        "resolver",
+        "python -m tests.benchmarks.resolver",
+        started,
+        runs=runs,
+        unit="ms",
+        exponent=slope,
+        distributions=500,
     )
 
 

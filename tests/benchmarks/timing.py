@@ -25,7 +25,7 @@ def interleaved(cases, rounds):
 
 
 def processes(commands, rounds):
-    """Time whole processes in turn, as wall time, bytecode cached; return `{name: {median, minimum, maximum}}` in ms."""
+    """Time whole processes in turn, in ms of wall time, with bytecode cached; see `interleaved`."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def run(command):

@@ -55,7 +55,8 @@ def test_other_groups_and_broken_metadata_are_passed_over(plugins, tmp_path):
 def test_entry_points_are_read_as_installers_write_them(plugins):
     info = plugins.folder / "Odd_Name-1.0.dist-info"
     info.mkdir()
-    text = "[console_scripts]\nx = y:z\n\n[glulam.layers]\n# a comment\n a=m:A\nb = m.n:B.C [extra]\n\n[ glulam.losses ]\nc = m:C\n"
+    text = "[console_scripts]\nx = y:z\n\n[glulam.layers]\n# a comment\n a=m:A\nb = m.n:B.C [extra]\n\n"
+    text += "[ glulam.losses ]\nc = m:C\n"
     (info / "entry_points.txt").write_text(text)
     (found,) = plugins.registry.distributions
     points = [(point.group, point.name, point.value) for point in found.entry_points]
@@ -111,7 +112,9 @@ class TestAllowAndBlock:
 
     def test_what_is_blocked_says_so_and_how_to_have_it(self, three, plugins):
         path = [str(plugins.folder)]
-        with pytest.raises(PluginError, match="GL205 layer 'one' comes from one 1.0, which is blocked; take one out of"):
+        with pytest.raises(
+            PluginError, match="GL205 layer 'one' comes from one 1.0, which is blocked; take one out of"
+        ):
             Registry(path, block=["one"]).layers.find("one")
         with pytest.raises(PluginError, match="GL205 layer 'one:one' comes from .*; add one to GLULAM_PLUGINS"):
             Registry(path, allow=["three"]).layers.find("one:one")
@@ -160,7 +163,9 @@ class TestGuard:
 
     def test_a_plugin_that_swallows_the_interruption_is_interrupted_again(self, plugins, monkeypatch):
         monkeypatch.setenv("GLULAM_IMPORT_SECONDS", "0.2")
-        source = "for n in range(3):\n    try:\n        while True: pass\n    except BaseException: pass\nwhile True: pass"
+        source = (
+            "for n in range(3):\n    try:\n        while True: pass\n    except BaseException: pass\nwhile True: pass"
+        )
         plugins.add("stubborn", {"glulam.layers": {"stubborn": "X"}}, source)
         with pytest.raises(PluginError, match="did not finish in 0.2 s"):
             plugins.registry.layers["stubborn"].load()
@@ -172,7 +177,9 @@ class TestGuard:
         assert capsys.readouterr() == ("", "look at me\n")
 
     def test_a_plugin_is_imported_once_however_often_it_is_named(self, plugins):
-        plugins.add("counted", {"glulam.layers": {"counted": "X"}}, "import builtins\nbuiltins.count += 1\nraise ImportError")
+        plugins.add(
+            "counted", {"glulam.layers": {"counted": "X"}}, "import builtins\nbuiltins.count += 1\nraise ImportError"
+        )
         import builtins
 
         builtins.count = 0
@@ -241,10 +248,12 @@ def test_the_same_faults_over_hash_seeds_and_orders_of_the_path(tmp_path, start)
     policy["layers"][3]["left"] = "plumbumm"
     outputs = set()
     for seed in range(start, start + 25):
-        shuffled = random.Random(seed).sample(folders, len(folders))
+        shuffled = random.Random(seed).sample(folders, len(folders))  # noqa: S311 - no secret
         code = RESOLVE.format(paths=shuffled, policy=policy)
         env = os.environ | {"PYTHONHASHSEED": str(seed)}
-        outputs.add(subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout)
+        outputs.add(
+            subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+        )
     assert len(outputs) == 1
     faults = json.loads(outputs.pop().splitlines()[0])
     assert [fault["code"] for fault in faults] == ["GL102", "GL201", "GL202", "GL304"]
@@ -276,7 +285,14 @@ def test_commands_that_run_no_network_import_no_torch_and_no_plugin_that_is_not_
         "check fast": ["glulam_basics", "glulam_heads", "glulam_memory", "glulam_tokens", "glulam_vision"],
         "resolve fast": ["glulam_basics", "glulam_heads", "glulam_memory", "glulam_tokens", "glulam_vision"],
         "info lstm": ["glulam_memory"],
-        "schema": ["glulam_attention", "glulam_basics", "glulam_heads", "glulam_memory", "glulam_tokens", "glulam_vision"],
+        "schema": [
+            "glulam_attention",
+            "glulam_basics",
+            "glulam_heads",
+            "glulam_memory",
+            "glulam_tokens",
+            "glulam_vision",
+        ],
     }
     assert named == str(expected.get(" ".join(command), []))
 

@@ -65,7 +65,8 @@ def _lines(findings: Iterable[Finding], conflicts: Iterable[dict[str, list[str]]
             yield f"\nshadowed: {folder}: Python imports {item.distribution.name} from {item.distribution.location}"
     for found in conflicts:
         choice = " or ".join(f"{owner}:{found['name']}" for owner in found["owners"])
-        yield f"\nGL202 {found['kind']} {found['name']!r} is claimed by {' and '.join(found['owners'])}\n  try: write {choice}"
+        owners = " and ".join(found["owners"])
+        yield f"\nGL202 {found['kind']} {found['name']!r} is claimed by {owners}\n  try: write {choice}"
     for name in unknown:
         yield f"\nGLULAM_PLUGINS or GLULAM_BLOCK names {name}, which is not installed"
 

@@ -45,10 +45,11 @@ def info(name: str, form: str) -> None:
         click.echo(json.dumps(told, indent=2, default=str))
     else:
         for number, thing in enumerate(told):
-            click.echo("" if number else "", nl=bool(number))
+            if number:
+                click.echo()
             _print(thing)
-    for error in errors:
-        click.echo(f"error: {error.code} {error.message}\n  try: {error.remedy}", err=True)
+    for failed in errors:
+        click.echo(f"error: {failed.code} {failed.message}\n  try: {failed.remedy}", err=True)
     if errors:
         sys.exit(1)
 
@@ -107,5 +108,7 @@ def _default(field: dict[str, Any]) -> str:
 def _use(key: dict[str, Any]) -> str:
     words = [f"{key['direction']}s {key['dtype']} [{', '.join(key['shape'].split())}]"]
     words += ["or null"] * key["optional"] + ["a list of keys"] * key["many"]
-    words += ["one tensor for all rows"] * (not key["batched"]) + [f"when it {key['phase']}s"] * (key["phase"] != "both")
+    words += ["one tensor for all rows"] * (not key["batched"]) + [f"when it {key['phase']}s"] * (
+        key["phase"] != "both"
+    )
     return ", ".join(words)

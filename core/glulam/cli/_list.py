@@ -27,7 +27,7 @@ def list_all(form: str) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     rows = [
-        [kind, row["name"], row["distribution"], row["version"], row["problem"] or ""]
+        [kind, *(row[field] or "" for field in ("name", "distribution", "version", "problem"))]
         for kind, items in found.items()
         for row in items
     ]

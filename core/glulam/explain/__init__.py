@@ -36,5 +36,4 @@ RULES = {
 
 def page(code: str) -> str | None:
     """Return the page of a code, Markdown whose first line is its title; None if there is no such code."""
-    file = Path(__file__).with_name(f"{code}.md")
-    return file.read_text(encoding="utf-8") if code in RULES else None
+    return Path(__file__).with_name(f"{code}.md").read_text(encoding="utf-8") if code in RULES else None

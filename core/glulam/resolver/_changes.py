@@ -45,7 +45,8 @@ class _Changes:
     def _section(self, name: str, kind: type, remedy: str) -> Iterator[tuple[Any, Any]]:
         section = self.value.get(name)
         if isinstance(section, kind):
-            yield from list(section.items()) if isinstance(section, dict) else list(enumerate(section))
+            items = section.items() if isinstance(section, dict) else enumerate(section)  # type: ignore[arg-type]
+            yield from list(items)
         elif section is not None and section is not UNKNOWN:
             self._fault("GL104", f"{name} is {shorten(repr(section))}", remedy, name)
 

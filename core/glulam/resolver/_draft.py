@@ -34,7 +34,8 @@ class DraftLayer:
     """A layer on its way from text to a complete config.
 
     `origins` says where a field stands that an extending file has set. Fields of `config` in which a fault was
-    found are `UNKNOWN`; a layer whose class is not known has no config at all.
+    found are `UNKNOWN`; a layer whose class is not known has no config at all. `shares` says that weights are to
+    be shared, `share` with whom, if that is known.
     """
 
     role: str
@@ -44,6 +45,7 @@ class DraftLayer:
     kind: str = ""
     raw: dict[str, Any] = attrs.field(factory=dict)
     share: str | None = None
+    shares: bool = False
     origins: dict[str, tuple[Document, PathParts]] = attrs.field(factory=dict)
     entry: Entry | None = None
     cls: type | None = None
@@ -107,7 +109,7 @@ def _owned(fault: Fault, layers: list[DraftLayer]) -> Fault:
 
 def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
     """Return the draft of a policy written as a Python config; places are attribute paths."""
-    cls = type(config)
+    cls, shares = type(config), config.shares
     document = Document(value=None, root=cls.__name__)
     draft = Draft(getattr(config, "name", cls.__name__), document, [], [])
     if cls.is_custom():
@@ -126,7 +128,8 @@ def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
             draft.faults.append(document.fault("GL104", found, "give it a layer config", field.name))
             continue
         layer = DraftLayer(_role(field.name), field.name, (field.name,), document, type(value).__name__)
-        layer.config, layer.cls, layer.share = value, type(value), cls.shares.get(field.name)
+        layer.config, layer.cls, layer.share = value, type(value), shares.get(field.name)
+        layer.shares = layer.share is not None
         layer.entry = registry.layers.entry_of(type(value))
         draft.layers.append(layer)
     draft.layers.sort(key=lambda layer: ROLES.index(layer.role))
@@ -169,7 +172,8 @@ def _entry_faults(layer: DraftLayer, entry: dict[str, Any]) -> Iterator[Fault]:
         remedy = "use lower-case letters, digits and _, a letter first"
         layer.name = str(name)
         yield layer.fault("GL104", f"{shorten(repr(name))} is no layer name", remedy, "name")
-    if layer.role != "layer" or share is None or share is UNKNOWN:
+    layer.shares = layer.role == "layer" and share is not None
+    if not layer.shares or share is UNKNOWN:
         return
     if isinstance(share, str):
         layer.share = share

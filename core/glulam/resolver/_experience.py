@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glulam.environment import EnvSpec
     from glulam.experience import Key
     from glulam.resolver._draft import DraftLayer
-    from glulam.resolver._shapes import KeyInfo
+    from glulam.resolver._dims import KeyInfo
 
 __all__ = ["check_experience"]
 
@@ -25,30 +25,46 @@ def check_experience(
     layers: list[DraftLayer], losses: tuple[LossConfig, ...], keys: Mapping[str, KeyInfo], env: EnvSpec | None
 ) -> Iterator[Fault]:
     """Yield GL502 for each key that two owners want stored in different ways."""
-    wanted: dict[Key, tuple[str, TensorSpec]] = {}
-    if env is not None:
-        for key, (shape, dtype) in env.inputs.items():
-            dims = tuple(env.dim(dim.removeprefix("env.")) for dim in shape.split())
-            wanted[key] = "the environment", TensorSpec(dims, dtype)
+    wanted = {key: ("the environment", spec) for key, spec in _inputs(env).items()}
     owned: list[Owned] = []
     for layer in layers:
         if layer.is_broken or layer.config is None or not hasattr(layer.config, "experience_spec"):
             continue
-        spec = _ask(layer.config)
-        if isinstance(spec, Exception):
-            found = f"its experience_spec() raised {type(spec).__name__}: {spec}"
+        asked = _ask(layer.config)
+        if isinstance(asked, Exception):
+            found = f"its experience_spec() raised {type(asked).__name__}: {asked}"
             yield layer.fault("GL502", found, "change the fields that it names, or tell its authors")
         else:
-            owned.append((f"layer {layer.name!r}", spec, _at_layer(layer)))
+            owned.append((f"layer {layer.name!r}", asked, _at_layer(layer)))
     for number, loss in enumerate(losses):
-        stored = {key: spec for key in loss.stored_keys if (spec := _spec_of(keys.get(key))) is not None}
-        owned.append((f"loss {type(loss).__name__}", stored | loss.experience_spec(), _at_loss(number)))
+        owned.append((f"loss {type(loss).__name__}", _stored(loss, keys), _at_loss(number)))
     for owner, specs, fault in owned:
         for key, spec in specs.items():
             first, other = wanted.setdefault(key, (owner, spec))
             if not _agree(other, spec):
                 found = f"{owner} wants {key!r} stored as {describe(spec)}, {first} as {describe(other)}"
                 yield fault(found, "rename the key of one of them")
+
+
+def _inputs(env: EnvSpec | None) -> dict[Key, TensorSpec]:
+    """Return how the environment's own keys are stored."""
+    if env is None:
+        return {}
+    return {
+        key: TensorSpec(tuple(env.dim(dim.removeprefix("env.")) for dim in shape.split()), dtype)
+        for key, (shape, dtype) in env.inputs.items()
+    }
+
+
+def _stored(loss: LossConfig, keys: Mapping[str, KeyInfo]) -> dict[Key, TensorSpec]:
+    """Return what a loss wants stored: the keys that it names, as far as their shapes are known, and its own."""
+    found: dict[Key, TensorSpec] = {}
+    for key in loss.stored_keys:
+        info = keys.get(key)
+        dims = tuple(dim for dim in info.dims or () if isinstance(dim, int)) if info else ()
+        if info is not None and info.dims is not None and len(dims) == len(info.dims):
+            found[key] = TensorSpec(dims, info.dtype)
+    return found | loss.experience_spec()
 
 
 def _agree(one: TensorSpec, other: TensorSpec) -> bool:
@@ -62,14 +78,6 @@ def _ask(config: Any) -> Mapping[Key, TensorSpec] | Exception:  # noqa: ANN401 -
         return dict(config.experience_spec())
     except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything
         return error
-
-
-def _spec_of(info: KeyInfo | None) -> TensorSpec | None:
-    """Return how a key is stored, or None while that depends on the environment."""
-    if info is None or info.dims is None:
-        return None
-    dims = tuple(dim for dim in info.dims if isinstance(dim, int))
-    return TensorSpec(dims, info.dtype) if len(dims) == len(info.dims) else None
 
 
 def _at_layer(layer: DraftLayer) -> Callable[[str, str], Fault]:

@@ -172,7 +172,9 @@ def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterato
         remedy = suggestion(key, known, f"there are: {graph.names()}") if len(missing) <= MANY else "see the others"
         for position, use in uses:
             place = (use.field,) if use.field else ()
-            yield graph.layers[position].fault("GL304", f"reads {shorten(repr(key))}, which nothing writes", remedy, *place)
+            yield graph.layers[position].fault(
+                "GL304", f"reads {shorten(repr(key))}, which nothing writes", remedy, *place
+            )
 
 
 def _explained(graph: Graph, doubtful: dict[str, int]) -> Iterator[str]:

@@ -85,7 +85,9 @@ def _circular(layers: Sequence[DraftLayer], edges: Edges, found: Misread, *, tra
     place = (found.field,) if found.field else ()
     message = f"reads {shorten(repr(found.key))}, which layer {writer.name!r} writes"
     if reader is writer:
-        return reader.fault("GL305", f"reads {shorten(repr(found.key))}, which it writes itself", "read another key", *place)
+        return reader.fault(
+            "GL305", f"reads {shorten(repr(found.key))}, which it writes itself", "read another key", *place
+        )
     if trace:
         names = [layers[position].name for position in [*_path(edges, found.reader, found.writer), found.reader]]
         names = names if len(names) <= SHOWN else [*names[: SHOWN // 2], "...", *names[-SHOWN // 2 :]]

@@ -100,22 +100,28 @@ def _outline(document: Document, registry: Registry, chain: tuple[str, ...]) -> 
     outline.faults += _header_faults(document, value)
     if "extends" in value:
         _extend(outline, registry, chain)
+    _take_sections(outline, value)
+    if outline.is_whole:
+        apply_changes(outline, value, document)
+    return outline
+
+
+def _take_sections(outline: Outline, value: Mapping[str, Any]) -> None:
+    """Put what a document says itself in the place of what it extends."""
+    document = outline.document
     if isinstance(value.get("name"), str):
         outline.name = value["name"]
     for role in ("obs_shaper", "action_head"):
         if value.get(role) is not None:
             setattr(outline, role, Piece(role, as_entry(value[role]), document, (role,)))
     layers = value.get("layers")
-    if "extends" in value:
-        pass  # a list of layers beside it is refused above
-    elif isinstance(layers, list):
+    if "layers" not in value or "extends" in value or layers is UNKNOWN:
+        return  # a list of layers beside `extends` is refused above
+    if isinstance(layers, list):
         outline.layers += [Piece("layer", as_entry(e), document, ("layers", i)) for i, e in enumerate(layers)]
-    elif "layers" in value and layers is not UNKNOWN:
+    else:
         found = f"layers is {shorten(repr(layers))}, no list"
         outline.faults.append(document.fault("GL104", found, "write a list of layers", "layers"))
-    if outline.is_whole:
-        apply_changes(outline, value, document)
-    return outline
 
 
 def _header_faults(document: Document, value: Mapping[str, Any]) -> Iterator[Fault]:
@@ -146,11 +152,12 @@ def _extend(outline: Outline, registry: Registry, chain: tuple[str, ...]) -> Non
     document = outline.document
     wanted = document.value["extends"]
     chain = (*chain, os.path.realpath(document.file)) if document.file else chain
-    try:
-        parent = None if wanted is UNKNOWN else _parent(document, wanted, registry)
-    except PolicyError as error:
-        outline.faults += error.faults
-        parent = None
+    parent: Document | None = None
+    if wanted is not UNKNOWN:
+        try:
+            parent = _parent(document, wanted, registry)
+        except PolicyError as error:
+            outline.faults += error.faults
     if parent is not None and parent.file and os.path.realpath(parent.file) in chain:
         files = [Path(file).name for file in (*chain[chain.index(os.path.realpath(parent.file)) :], parent.file)]
         found = f"policies extend each other in a circle: {' extends '.join(files)}"
@@ -166,20 +173,26 @@ def _extend(outline: Outline, registry: Registry, chain: tuple[str, ...]) -> Non
 
 
 def _parent(document: Document, wanted: Any, registry: Registry) -> Document:  # noqa: ANN401 - any YAML value
-    def refuse(message: str, remedy: str) -> PolicyError:
-        return PolicyError([document.fault("GL106", message, remedy, "extends")])
+    """Return the document of the policy that another extends.
 
+    Raises:
+        PolicyError: GL106 if there is none, or the faults for which it cannot be read.
+    """
     if not isinstance(wanted, str) or not wanted:
-        raise refuse(f"extends is {shorten(repr(wanted))}, no policy", "name a policy or a YAML file")
-    if wanted.endswith((".yaml", ".yml")):
+        message, remedy = f"extends is {shorten(repr(wanted))}, no policy", "name a policy or a YAML file"
+    elif wanted.endswith((".yaml", ".yml")):
         path = Path(document.file).parent / wanted if document.file else Path(wanted)
-        if not path.is_file():
-            raise refuse(f"extends {shorten(wanted)!r}, but there is no file {path}", "check the path")
-        return read_document(path)
-    try:
-        resource = registry.policies.find(wanted).resource
-    except PluginError as error:
-        raise refuse(f"extends an {error.message}" if error.code == "GL201" else error.message, error.remedy) from error
-    if resource is None:
-        raise refuse(f"extends {wanted!r}, which is a Python class", "extend a policy that is a YAML file")
-    return read_document(resource)
+        if path.is_file():
+            return read_document(path)
+        message, remedy = f"extends {shorten(repr(wanted))}, but there is no file {path}", "check the path"
+    else:
+        try:
+            resource = registry.policies.find(wanted).resource
+        except PluginError as error:
+            message, remedy = error.message, error.remedy
+            message = f"extends an {message}" if error.code == "GL201" else message
+        else:
+            if resource is not None:
+                return read_document(resource)
+            message, remedy = f"extends {wanted!r}, a Python class", "extend a policy that is a YAML file"
+    raise PolicyError([document.fault("GL106", message, remedy, "extends")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -21,9 +21,12 @@ from glulam.resolver._lint import lint
 from glulam.resolver._losses import check_losses, resolve_losses
 from glulam.resolver._outline import find_source, outline_document
 from glulam.resolver._resolved import ResolvedLayer, ResolvedPolicy
-from glulam.resolver._shapes import KeyInfo, check_shapes
+from glulam.resolver._shapes import check_shapes
 from glulam.resolver._structure import check_shared, structure_layers
 from glulam.structure import structure_fields
+
+if TYPE_CHECKING:
+    from glulam.resolver._dims import KeyInfo
 
 __all__ = ["Source", "resolve"]
 
@@ -144,9 +147,9 @@ def _registered_config(document: Document, registry: Registry) -> PolicyConfig:
         found = document.fault("GL104", "not a Python policy", "write 'extends' for 'policy'", "policy", key=True)
         raise PolicyError([*faults, found])
     config, problems = structure_fields(cls, document.value.get("config") or {})
-    for found in problems:
-        place = ("config",) if found.field is None else ("config", found.field)
-        faults.append(document.fault(found.code, found.message, found.remedy, *place, key=found.at_key))
+    for problem in problems:
+        place = ("config",) if problem.field is None else ("config", problem.field)
+        faults.append(document.fault(problem.code, problem.message, problem.remedy, *place, key=problem.at_key))
     if faults or config is None:
         raise PolicyError(faults)
     return config  # type: ignore[no-any-return]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,10 +11,12 @@ from glulam.resolver._outline import FORMAT
 from glulam.structure import plain_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from glulam.config import LossConfig, PolicyConfig
     from glulam.environment import EnvSpec
     from glulam.faults import Fault
-    from glulam.resolver._shapes import KeyInfo
+    from glulam.resolver._dims import KeyInfo
 
 __all__ = ["ResolvedLayer", "ResolvedPolicy"]
 

@@ -1,20 +1,17 @@
-"""The fourth pass: dims and dtypes flow from writers to readers, and fields that are `None` take theirs.
-
-A dim is an int; `env.NAME` while no environment is given; `layer.NAME` for one that varies at run time; or
-`?...` for one that a fault upstream, or the missing environment, leaves unknown.
-"""
+"""The fourth pass: dims and dtypes flow from writers to readers, and fields that are `None` take theirs."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from glulam._errors import GlulamError
+from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN, UnknownError
 from glulam.environment import INPUTS, OPTIONAL_INPUTS
 from glulam.keys import FROM_ENV, declared_keys
+from glulam.resolver._dims import SHAPELESS, Dim, KeyInfo, env_dim, is_compatible, is_same_dtype
 from glulam.structure import invalid_fields
 
 if TYPE_CHECKING:
@@ -25,20 +22,9 @@ if TYPE_CHECKING:
     from glulam.keys import KeySpec
     from glulam.resolver._draft import DraftLayer
 
-__all__ = ["Dim", "KeyInfo", "check_shapes"]
+__all__ = ["check_shapes"]
 
-Dim = int | str
-SHAPELESS = "any"  # the dtype of keys of a config that declares names alone
-
-
-@attrs.frozen
-class KeyInfo:
-    """What is known of a key: the dims of a row (None: unknown), dtype, writer, and whether rows share it."""
-
-    dims: tuple[Dim, ...] | None
-    dtype: str
-    writer: str
-    batched: bool = True
+REST = "..."  # any dims, in front
 
 
 def check_shapes(layers: list[DraftLayer], env: EnvSpec | None) -> tuple[dict[str, KeyInfo], list[Fault]]:
@@ -46,17 +32,13 @@ def check_shapes(layers: list[DraftLayer], env: EnvSpec | None) -> tuple[dict[st
     inputs = env.inputs if env else INPUTS | OPTIONAL_INPUTS
     keys: dict[str, KeyInfo] = {}
     for key, (shape, dtype) in inputs.items():
-        dims = tuple(_env_dim(token, env) for token in shape.split())
+        dims = tuple(env_dim(token, env) for token in shape.split())
         keys[key] = KeyInfo(dims, dtype, "the environment")
     faults: list[Fault] = []
     for layer in layers:
         if layer.config is not None:
             _LayerShapes(layer, keys, env, faults).run()
     return keys, faults
-
-
-def _env_dim(token: str, env: EnvSpec | None) -> Dim:
-    return env.dim(token.removeprefix("env.")) if env else token
 
 
 class _LayerShapes:
@@ -118,12 +100,12 @@ class _LayerShapes:
 
     def _infer(self, field: str, spec: KeySpec, key: str) -> None:
         info = self.keys.get(key)
-        if info is None or info.dims is None or not _same_dtype(spec.dtype, info.dtype):
+        if info is None or info.dims is None or not is_same_dtype(spec.dtype, info.dtype):
             shapeless = info is not None and info.dtype == SHAPELESS and self.env is not None
             self.pending = self.pending or not shapeless  # nothing will ever tell: let the author write it
             return
         tokens = spec.shape.split()
-        if tokens[:1] == ["..."]:
+        if tokens[:1] == [REST]:
             tokens = tokens[1:]
         elif len(tokens) != len(info.dims):
             return
@@ -178,7 +160,7 @@ class _LayerShapes:
         if info is None:
             self._lose(spec.shape.split())
             return
-        if not _same_dtype(spec.dtype, info.dtype):
+        if not is_same_dtype(spec.dtype, info.dtype):
             found = f"reads {key!r} as {spec.dtype}, but {info.writer} writes {info.dtype}"
             self._fault("GL402", found, "read another key, or convert it first", field)
             self._lose(spec.shape.split())
@@ -207,7 +189,7 @@ class _LayerShapes:
     def _written_width(self, tokens: list[str], dims: tuple[Dim, ...]) -> str | None:
         """Return the field whose width, written in the policy, is what does not fit."""
         pairs = zip(reversed(tokens), reversed(dims), strict=False)
-        return next((t for t, dim in pairs if t in self.layer.raw and not _compatible(self._value(t), dim)), None)
+        return next((t for t, dim in pairs if t in self.layer.raw and not is_compatible(self._value(t), dim)), None)
 
     def _tokens(self, field: str, spec: KeySpec) -> list[str] | None:
         """Return the dims of a declared shape, or None where they cannot be known."""
@@ -219,13 +201,13 @@ class _LayerShapes:
         return None if value.startswith("?") else value.split()
 
     def _unify(self, tokens: list[str], dims: tuple[Dim, ...]) -> bool:
-        if tokens[:1] == ["..."]:
+        if tokens[:1] == [REST]:
             tokens = tokens[1:]
             if len(dims) < len(tokens):
                 return False
             lead = dims[: len(dims) - len(tokens)]
-            known = self.bound.setdefault("...", lead)
-            if len(known) != len(lead) or not all(map(_compatible, known, lead)):
+            known = self.bound.setdefault(REST, lead)
+            if len(known) != len(lead) or not all(map(is_compatible, known, lead)):
                 return False
             dims = dims[len(lead) :]
         if len(tokens) != len(dims):
@@ -236,8 +218,8 @@ class _LayerShapes:
         if token in self.lost:
             return True
         if self._is_free(token):
-            return _compatible(self.bound.setdefault(token, (dim,))[0], dim)
-        return _compatible(self._value(token), dim)
+            return is_compatible(self.bound.setdefault(token, (dim,))[0], dim)
+        return is_compatible(self._value(token), dim)
 
     def _is_free(self, token: str) -> bool:
         number = token.isdigit()
@@ -247,28 +229,30 @@ class _LayerShapes:
 
     def _value(self, token: str, field: str | None = None) -> Dim:
         """Return what a declared dim stands for."""
-        if token.isdigit():
-            return int(token)
+        unknown = f"?{self.layer.name}.{token}"
         if token in self.lost:
-            return f"?{self.layer.name}.{token}"
+            return unknown
         try:
-            if token.startswith("env."):
-                return _env_dim(token, self.env)
-            if self._is_free(token):
-                return self.bound.get(token, (token,))[0]
-            value = getattr(self.layer.config, token)
+            value = self._look_up(token)
         except UnknownError:
-            return f"?{self.layer.name}.{token}"
+            return unknown
         except Exception as error:  # noqa: BLE001 - a property of a stranger's config may raise anything
             if not self.pending and not self.failed:
                 remedy = "change the fields that it names" if not isinstance(error, GlulamError) else "see above"
                 self._fault("GL403", f"{token}: {error}", remedy, *([field] if field else []))
-            return f"?{self.layer.name}.{token}"
+            return unknown
         if isinstance(value, tuple) and self.position < len(value):
             value = value[self.position]
-        if isinstance(value, (int, str)):
-            return value
-        return f"?{self.layer.name}.{token}"
+        return value if isinstance(value, (int, str)) else unknown
+
+    def _look_up(self, token: str) -> Any:  # noqa: ANN401 - a field or property of any type
+        if token.isdigit():
+            return int(token)
+        if token.startswith("env."):
+            return env_dim(token, self.env)
+        if self._is_free(token):
+            return self.bound.get(token, (token,))[0]
+        return getattr(self.layer.config, token)
 
     def _write(self, field: str, spec: KeySpec) -> None:
         key = getattr(self.layer.config, field)
@@ -279,8 +263,8 @@ class _LayerShapes:
         if tokens is not None:
             dims = ()
             for token in tokens:
-                if token == "...":
-                    dims += ("?...",) if "..." in self.lost else self.bound.get("...", ("?...",))
+                if token == REST:
+                    dims += ("?...",) if REST in self.lost else self.bound.get(REST, ("?...",))
                 elif self._is_free(token) and token not in self.lost:
                     dims += self.bound.get(token, (f"{self.layer.name}.{token}",))
                 else:
@@ -299,18 +283,6 @@ def _field_names(config: object) -> frozenset[str]:
     return _fields_of(type(config)) if attrs.has(type(config)) else frozenset()
 
 
-@lru_cache(maxsize=4096)
+@per_class
 def _fields_of(cls: type) -> frozenset[str]:
     return frozenset(field.name for field in attrs.fields(cls))
-
-
-def _compatible(expected: Dim, found: Dim) -> bool:
-    """Whether two dims can be equal; what only an environment can tell is left to the check with one."""
-    if any(isinstance(dim, str) and dim.startswith(("?", "env.")) for dim in (expected, found)):
-        return True
-    return expected == found
-
-
-def _same_dtype(declared: str, found: str) -> bool:
-    floats = ("float", "float32")
-    return "any" in (declared, found) or declared == found or (declared in floats and found in floats)

@@ -26,31 +26,60 @@ def structure_layers(layers: list[DraftLayer], faults: list[Fault]) -> None:
     owners: dict[str, DraftLayer] = {}
     for layer in layers:
         owners.setdefault(layer.name, layer)
-        if layer.share is None:
+        if not layer.shares:
             _structure(layer, faults)
     for layer in layers:
-        if layer.share is not None:
+        if layer.shares:
             faults += _owner_faults(layer, owners)
             owner = owners.get(layer.share) if layer.share else None
-            _structure(layer, faults, _own_fields(owner) if owner and owner.cls is layer.cls else None)
+            _structure(layer, faults, _given(layer, owner))
+            if owner is not None:
+                faults += _differences(layer, owner)
 
 
 def check_shared(layers: list[DraftLayer]) -> Iterator[Fault]:
-    """Yield a fault for each field in which a layer differs from the one whose weights it shares."""
+    """Yield a fault for each width that follows from what a layer reads and differs from that of its weights."""
     owners = {layer.name: layer for layer in reversed(layers)}
     for layer in layers:
         owner = owners.get(layer.share) if layer.share else None
-        if owner is None or layer.config is None or owner.config is None or not attrs.has(type(layer.config)):
+        if owner is None or layer.config is None or owner.config is None:
             continue
-        for name, theirs in _own_fields(owner).items():
-            ours = getattr(layer.config, name)
-            if ours is UNKNOWN or theirs is UNKNOWN or ours == theirs:
-                continue
-            found = f"{name} is {shorten(repr(ours))}, but {owner.name!r}, whose weights it shares, has {theirs!r}"
-            if name in layer.raw:
-                yield layer.fault("GL104", found, f"leave {name} out, or share no weights", name)
-            else:  # inferred from what it reads
+        for name in sorted(_widths(type(layer.config))):
+            ours, theirs = getattr(layer.config, name), getattr(owner.config, name)
+            if isinstance(ours, int) and isinstance(theirs, int) and ours != theirs:
+                found = f"{name} is {ours}, but {owner.name!r}, whose weights it shares, has {theirs}"
                 yield layer.fault("GL401", found, "read a key of the same width, or share no weights", "share")
+
+
+def _given(layer: DraftLayer, owner: DraftLayer | None) -> dict[str, Any]:
+    """Return the fields that a layer has from the owner of its weights; unknown ones where that is not known."""
+    if layer.cls is None or not attrs.has(layer.cls):
+        return {}
+    if owner is not None and owner.config is not None and owner.cls is layer.cls:
+        return _own_fields(owner)
+    return {field.name: UNKNOWN for field in attrs.fields(layer.cls) if field.default is attrs.NOTHING}
+
+
+def _differences(layer: DraftLayer, owner: DraftLayer) -> Iterator[Fault]:
+    """Yield a fault for each field that is written and not equal to the owner's; it is unknown from then on."""
+    if layer.config is None or owner.config is None or owner.cls is not layer.cls:
+        return
+    widths = _widths(type(layer.config))
+    for name, theirs in _own_fields(owner).items():
+        ours = getattr(layer.config, name)
+        if ours is UNKNOWN or theirs is UNKNOWN or ours == theirs or (name in widths and None in (ours, theirs)):
+            continue
+        found = f"{name} is {shorten(repr(ours))}, but {owner.name!r}, whose weights it shares, has {theirs!r}"
+        place = (name,) if name in layer.raw else ("share",)
+        yield layer.fault("GL104", found, f"leave {name} out, or share no weights", *place)
+        if layer.raw:  # the config was made from it, and is not somebody's own
+            object.__setattr__(layer.config, name, UNKNOWN)
+
+
+def _widths(cls: type) -> set[str]:
+    """Return the fields that stand in the shapes of keys, and so may follow from what is read."""
+    tokens = {token for spec in declared_keys(cls).values() for token in spec.shape.split()}
+    return {field.name for field in attrs.fields(cls) if field.name in tokens} if attrs.has(cls) else set()
 
 
 def _structure(layer: DraftLayer, faults: list[Fault], given: Mapping[str, Any] | None = None) -> None:
@@ -73,13 +102,15 @@ def _structure(layer: DraftLayer, faults: list[Fault], given: Mapping[str, Any] 
             faults.append(layer.fault("GL203", found, "tell its authors", "layer"))
         return
     layer.config, problems = structure_fields(layer.cls, layer.raw, given)
-    for found in problems:
-        place = () if found.field is None else (found.field,)
-        faults.append(layer.fault(found.code, found.message, found.remedy, *place, key=found.at_key))
+    for problem in problems:
+        place = () if problem.field is None else (problem.field,)
+        faults.append(layer.fault(problem.code, problem.message, problem.remedy, *place, key=problem.at_key))
 
 
 def _owner_faults(layer: DraftLayer, owners: dict[str, DraftLayer]) -> Iterator[Fault]:
-    wanted = layer.share or ""
+    wanted = layer.share
+    if wanted is None:
+        return  # reported already
     owner = owners.get(wanted)
     layer.share = None
     if owner is None or owner.role != "layer":

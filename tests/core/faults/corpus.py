@@ -73,12 +73,15 @@ class Corpus:
 @contextmanager
 def open_corpus():
     """Install the strange distributions beside our own and yield the corpus."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        with plugin_folder(Path(folder) / "site") as plugins:
-            install_strangers(plugins)
-            patch.setenv("GLULAM_IMPORT_SECONDS", "0.3")  # one of them never ends
-            registry = Registry([str(plugins.folder), *sys.path], block=["cursed-blocked"])
-            yield Corpus(registry, Path(folder))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        pytest.MonkeyPatch.context() as patch,
+        plugin_folder(Path(folder) / "site") as plugins,
+    ):
+        install_strangers(plugins)
+        patch.setenv("GLULAM_IMPORT_SECONDS", "0.3")  # one of them never ends
+        registry = Registry([str(plugins.folder), *sys.path], block=["cursed-blocked"])
+        yield Corpus(registry, Path(folder))
 
 
 def spots(faults):

@@ -55,7 +55,7 @@ class Policy:
         return [self.mapping["obs_shaper"], *self.mapping["layers"], self.mapping["action_head"]]
 
     def chunks(self):
-        """Return header, shaper, `layers:` with the first layer, the other layers, head: one chunk a layer from 1 on."""
+        """Return the text in chunks: a header, then one a layer."""
         return to_chunks(self.mapping, self.style)
 
     def keys(self, number, direction):
@@ -214,7 +214,9 @@ def _values(policy, number, cls):
                 seen = what != "infinite"  # JSON has no infinity, so a schema has no words for it
                 yield _one(policy, number, f"{name} is a {what}", "GL104", edit, seen_by_schema=seen)
             yield _one(policy, number, f"{name} is NaN", "GL107", value_of(number, name, ".nan"))
-            yield _one(policy, number, f"{name} is tagged", "GL107", value_of(number, name, "!!python/name:os.system x"))
+            yield _one(
+                policy, number, f"{name} is tagged", "GL107", value_of(number, name, "!!python/name:os.system x")
+            )
             yield _one(policy, number, f"{name} is endless", "GL107", value_of(number, name, "x" * 5000))
     for field_ in attrs.fields(cls):
         if field_.name in _typed(cls, int) and field_.validator is not None:
@@ -231,7 +233,9 @@ def _typed(cls, kind):
 
 def _names(policy, number, cls):
     if policy.style == "flow":
-        yield _one(policy, number, "name with capitals", "GL104", value_of(number, "name", "Big-Name"), seen_by_schema=True)
+        yield _one(
+            policy, number, "name with capitals", "GL104", value_of(number, "name", "Big-Name"), seen_by_schema=True
+        )
         yield _one(policy, number, "name is a number", "GL104", value_of(number, "name", "7"), seen_by_schema=True)
     if number > 1 and _is_layer(policy, number):
         taken = policy.entries[number - 1]["name"]
@@ -255,7 +259,9 @@ def _reads(policy, number, cls):
 
 def _writes(policy, number, cls):
     for name, _, _ in policy.keys(number, "write")[:1]:
-        yield _one(policy, number, f"{name} of the environment", "GL302", value_of(number, name, "rewards"), loses_key=True)
+        yield _one(
+            policy, number, f"{name} of the environment", "GL302", value_of(number, name, "rewards"), loses_key=True
+        )
         if number > 1:
             other = policy.keys(number - 1, "write")[0][1]
             layers = frozenset({number, number - 1})

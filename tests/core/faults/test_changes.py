@@ -29,21 +29,29 @@ CHANGES = {
     "set to an unknown kind": (f"{BASE}set: {{quell.layer: {MARK}quelll}}\n", "GL201"),
     "remove an unknown layer": (f"{BASE}remove: [{MARK}quel]\n", "GL106"),
     "remove an end": (f"{BASE}remove: [{MARK}action_head]\n", "GL106"),
-    "remove and set": (f"{BASE}remove: [quell]\nset: {{{MARK}quell.arms: 2, mibble.left: stannum, "
-                       "quell_again.inlet: ferrum}\n", "GL106"),
+    "remove and set": (
+        f"{BASE}remove: [quell]\nset: {{{MARK}quell.arms: 2, mibble.left: stannum, quell_again.inlet: ferrum}}\n",
+        "GL106",
+    ),
     "replace an unknown layer": (f"{BASE}replace: {{{MARK}quel: {{layer: zorp}}}}\n", "GL106"),
     "replace by a number": (f"{BASE}replace: {{quell: {MARK}3}}\n", "GL104"),
-    "replace by a fault": (f"{BASE}replace: {{quell: {{layer: quell, outlet: plumbum, inlet: ferrum, arms: 3, "
-                           f"girth: {MARK}-1}}}}\n", "GL104"),
+    "replace by a fault": (
+        f"{BASE}replace: {{quell: {{layer: quell, outlet: plumbum, inlet: ferrum, girth: {MARK}-1}}}}\n",
+        "GL104",
+    ),
     "insert without a place": (f"{BASE}insert: [{MARK}{{layers: []}}]\n", "GL104"),
     "insert in two places": (f"{BASE}insert: [{MARK}{{before: quell, after: zorp, layers: []}}]\n", "GL104"),
     "insert at an unknown layer": (f"{BASE}insert: [{{before: {MARK}quel, layers: []}}]\n", "GL106"),
     "insert before the first": (f"{BASE}insert: [{{before: {MARK}obs_shaper, layers: []}}]\n", "GL106"),
-    "insert a taken name": (f"{BASE}insert:\n  - before: quell_again\n    layers: [{{layer: zorp, name: {MARK}zorp, "
-                            "outlet: aurelium}]\n", "GL301"),
-    "insert a taken key": (f"{BASE}insert:\n  - before: quell_again\n    layers: [{{layer: zorp, name: other, "
-                           f"outlet: {MARK}plumbum}}]\n", "GL302"),
-}  # fmt: skip
+    "insert a taken name": (
+        f"{BASE}insert: [{{after: zorp, layers: [{{layer: zorp, name: {MARK}zorp, outlet: aurelium}}]}}]\n",
+        "GL301",
+    ),
+    "insert a taken key": (
+        f"{BASE}insert: [{{before: mibble, layers: [{{layer: zorp, name: other, outlet: {MARK}plumbum}}]}}]\n",
+        "GL302",
+    ),
+}
 
 
 @pytest.fixture

@@ -55,8 +55,10 @@ FILES = {
         lambda text: MARK + "\n".join(line for line in text.split("\n") if "action_head:" not in line),
         "GL103", "add 'action_head: {layer: action_distribution}'",
     ),
-    "layers a mapping": (lambda text: text.replace("layers:\n", f"layers: {MARK}{{}}\n").split("  - ")[0]
-                         + text[text.index("action_head"):], "GL104", "layers is {}, no list"),
+    "layers a mapping": (
+        lambda text: f"{text[: text.index('layers:')]}layers: {MARK}{{}}\n{text[text.index('action_head'):]}",
+        "GL104", "layers is {}, no list",
+    ),
     "a layer is a number": (edited("layers:\n", f"layers:\n  - {MARK}3\n"), "GL104", "a layer is a mapping, found 3"),
     "changes without extends": (edited("name: strange", f"name: strange\n{MARK}set: {{}}"), "GL103", "'extends: POLICY'"),
     "two keys": (edited("name: strange", f"name: strange\n{MARK}name: again"), "GL105", "first in line 2"),
@@ -98,8 +100,16 @@ LOSSES = {
     "key that nothing writes": ([{"loss": "wants", "inlet": "mercuryum"}], "GL501", "write 'mercurium'"),
     "unknown loss": (["wnts"], "GL201", "write 'wants'"),
     "unknown field": ([{"loss": "wants", "inlt": "mercurium"}], "GL102", "write 'inlet'"),
-    "two shapes": ([Stores(), Stores(shape=(3,))], "GL502", "loss Stores wants 'mercurium' stored as float32[3] per step"),
-    "two frequencies": ([Stores(), Stores(frequency="segment")], "GL502", "float32[] per segment, loss Stores as float32[]"),
+    "two shapes": (
+        [Stores(), Stores(shape=(3,))],
+        "GL502",
+        "loss Stores wants 'mercurium' stored as float32[3] per step",
+    ),
+    "two frequencies": (
+        [Stores(), Stores(frequency="segment")],
+        "GL502",
+        "float32[] per segment, loss Stores as float32[]",
+    ),
 }
 
 

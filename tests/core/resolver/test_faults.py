@@ -131,9 +131,13 @@ def test_faults_of_different_layers_come_together_and_alone(policy_file, registr
 
 
 def test_an_unknown_layer_in_the_index_says_how_to_install_it(policy_file, registry):
-    registry.index = Index({"far-away": Row(summary="far", source="https://far.example/away.whl", offers={"layers": ("teleport",)})})
+    registry.index = Index(
+        {"far-away": Row(summary="far", source="https://far.example/away.whl", offers={"layers": ("teleport",)})}
+    )
     text = policy_file().read_text().replace("layer: scale", "layer: teleport")
-    with pytest.raises(PolicyError, match=re.escape("pip install https://far.example/away.whl  # it comes with far-away")):
+    with pytest.raises(
+        PolicyError, match=re.escape("pip install https://far.example/away.whl  # it comes with far-away")
+    ):
         resolve(policy_file(text), registry=registry)
 
 
