@@ -15,8 +15,8 @@ from tests.core.conftest import POLICY
 def glulam(plugins, registry, tmp_path):
     """Run `glulam ...` in an empty folder, with the plain layers of `boards` installed beside the real ones."""
 
-    def run(*arguments):
-        env = os.environ | {"PYTHONPATH": str(plugins.folder), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    def run(*arguments, **variables):
+        env = os.environ | {"PYTHONPATH": str(plugins.folder), "OMP_NUM_THREADS": "1", "COLUMNS": "200", **variables}
         command = [sys.executable, "-c", "from glulam.cli import main; main()", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
 
@@ -46,15 +46,118 @@ def test_check_of_a_broken_policy_names_the_place_without_torch_or_traceback(glu
     report = json.loads(glulam("check", path, "--format", "json").stdout)
     assert report["ok"] is False
     assert set(report["faults"][0]) == {
-        "code", "severity", "line", "column", "path", "layer", "distribution", "message", "remedy",
+        "code", "severity", "file", "line", "column", "path", "layer", "distribution", "rule", "message", "remedy",
     }  # fmt: skip
 
 
 def test_list_knows_names_and_owners(glulam):
     rows = json.loads(glulam("list", "--format", "json").stdout)
-    assert {"name": "scale", "distribution": "boards", "version": "1.0"} in rows["layers"]
+    assert {"name": "scale", "distribution": "boards", "version": "1.0", "problem": None} in rows["layers"]
     assert "lstm" in [row["name"] for row in rows["layers"]]
     assert re.search(r"layers +scale +boards +1.0", glulam("list").stdout)
+
+
+def test_list_marks_what_is_blocked_or_claimed_twice(glulam, plugins):
+    plugins.add("planks", {"glulam.layers": {"scale": "X"}})
+    rows = json.loads(glulam("list", "--format", "json").stdout)["layers"]
+    problems = [(row["distribution"], row["problem"]) for row in rows if row["name"] == "scale"]
+    assert problems == [
+        ("boards", "claimed twice: write boards:scale"),
+        ("planks", "claimed twice: write planks:scale"),
+    ]
+    rows = json.loads(glulam("list", "--format", "json", GLULAM_BLOCK="planks").stdout)["layers"]
+    problems = [(row["distribution"], row["problem"]) for row in rows if row["name"] == "scale"]
+    assert problems == [("boards", None), ("planks", "blocked")]
+
+
+def test_info_tells_fields_defaults_keys_and_shapes(glulam):
+    (told,) = json.loads(glulam("info", "scale", "--format", "json").stdout)
+    assert (told["kind"], told["distribution"], told["doc"]) == (
+        "layer",
+        "boards",
+        "A factor, the input repeated `times` times.",
+    )
+    fields = {field["name"]: field for field in told["fields"]}
+    assert fields["in_key"]["key"]["shape"] == "in_dim"
+    assert (fields["times"]["type"], fields["times"]["default"], fields["times"]["required"]) == ("int", 1, False)
+    text = glulam("info", "boards:scale").stdout
+    assert re.search(r"in_key +pooled +reads float \[in_dim\]", text)
+    assert re.search(r"in_dim +int \| null +null", text)
+
+
+def test_info_of_policies_losses_commands_and_distributions(glulam):
+    assert "fast: the quickest of the reference policies" in glulam("info", "fast").stdout
+    ppo = glulam("info", "ppo").stdout
+    assert "from the buffer: actions, act_log_prob, values, advantages, returns" in ppo
+    assert "command from glulam-train" in glulam("info", "train").stdout
+    whole = json.loads(glulam("info", "boards", "--format", "json").stdout)
+    assert {row["name"] for row in whole} == {"shaper", "pool", "first", "scale", "logit_table", "head", "running_sum"}
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("scael", "GL201 nothing is named 'scael'; write 'scale'"),
+        ("xyzzy", "GL201 nothing is named 'xyzzy'; see `glulam list` for all that is installed"),
+        (
+            "lstm",
+            "GL205 layer 'lstm' comes from glulam-memory 0.1.0, which is blocked; take glulam-memory out of",
+        ),
+    ],
+)
+def test_info_of_what_is_not_there(glulam, name, words):
+    done = glulam("info", name, GLULAM_BLOCK="glulam-memory")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_shows_pages_of_ours_and_of_plugins(glulam):
+    assert glulam("explain", "gl303").stdout.startswith("# GL303: read before written\n")
+    assert glulam("explain", "GL601").stdout.startswith("# GL601:")
+    assert (
+        json.loads(glulam("explain", "GL303", "--format", "json").stdout)["rule"]
+        == "a key is written before it is read"
+    )
+    assert "GL504  a policy starts with an observation shaper" in glulam("explain").stdout
+    done = glulam("explain", "GL99")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no code 'GL99'; see `glulam explain` for all codes" in done.stderr
+
+
+def test_resolve_prints_a_policy_that_resolves_to_itself(glulam, tmp_path):
+    text = glulam("resolve", "latent_attn_tiny", "--env", "mettagrid:forage").stdout
+    (tmp_path / "complete.yaml").write_text(text, encoding="utf-8")
+    again = glulam("resolve", "complete.yaml", "--env", "mettagrid:forage")
+    assert (again.returncode, again.stdout) == (0, text)
+    assert "layer: glulam-memory:lstm" in text
+    assert "extends" not in text
+    assert json.loads(glulam("resolve", "fast", "--format", "json").stdout)["name"] == "fast"
+
+
+def test_advice_is_printed_and_fails_only_when_asked_to(glulam, tmp_path):
+    text = "glulam: 1\nextends: fast\nset: {memory.bias_init: 1.0, memory.skip: false}\n"
+    (tmp_path / "old.yaml").write_text(text, encoding="utf-8")
+    done = glulam("check", "old.yaml")
+    assert done.returncode == 0
+    assert "old.yaml:3:25: GL601 advice: gates start half saturated (bias_init 1)" in done.stderr
+    assert "no faults" in done.stdout
+    strict = glulam("check", "old.yaml", "--strict", "--format", "json")
+    report = json.loads(strict.stdout)
+    assert (strict.returncode, report["ok"]) == (1, False)
+    assert [(fault["code"], fault["severity"]) for fault in report["faults"]] == [("GL601", "advice")]
+    assert json.loads(glulam("check", "old.yaml", "--format", "json").stdout)["ok"] is True
+
+
+def test_registry_check_tells_what_is_wrong(glulam, tmp_path):
+    row = '[distributions.boards]\nsummary = "x"\nsource = "boards"\nversions = ["1.0"]\nlayers = ["scale"]\n'
+    (tmp_path / "index.toml").write_text(row, encoding="utf-8")
+    done = glulam("registry", "check", "index.toml")
+    assert done.returncode == 1
+    assert "index.toml: boards: its layers lack 'pool', which version 1.0 offers" in done.stderr
+    report = json.loads(glulam("registry", "check", "index.toml", "--format", "json").stdout)
+    assert (report["ok"], len(report["problems"])) == (False, 6)
+    assert glulam("registry", "check").returncode == 0
 
 
 def test_usage_errors_exit_with_2(glulam):

@@ -3,6 +3,7 @@
 import pytest
 
 from glulam import PolicyError
+from glulam._unknown import UNKNOWN, UnknownError
 from glulam.document import format_path, read_document
 
 
@@ -54,21 +55,86 @@ def bomb():
         ("a: !!python/object:os.system x", "GL107", "the tag"),
         ("a: !mine x", "GL107", "the tag '!mine' is not allowed"),
         ("a: " + "x" * (2 << 20), "GL107", "a policy file holds at most 1,048,576"),
-        (bomb(), "GL107", "expand to over 200,000 values"),
+        (bomb(), "GL107", "holds over 200,000 values"),
         ("a: &a [*a]", "GL107", "nests over 60 deep"),
         ("[" * 100 + "]" * 100, "GL107", "nests over 60 deep"),
         ("\0", "GL101", "not YAML"),
+        ("a: !!str 5", "GL107", "the tag"),
+        ("a: &b !!str 5", "GL107", "the tag"),
+        ("a: .nan", "GL107", "a policy file holds no NaN"),
+        ("a: " + "x" * 5000, "GL107", "a value of 5,000 characters"),
+        ("? " + "x" * 300 + "\n: 1", "GL107", "a key of 300 characters"),
+        ("? [a]\n: 1", "GL104", "a mapping's key is a word"),
     ],
-    ids=["syntax", "duplicate", "utf-8", "python", "tag", "size", "bomb", "loop", "deep", "nul"],
+    ids=[
+        "syntax",
+        "duplicate",
+        "utf-8",
+        "python",
+        "tag",
+        "size",
+        "bomb",
+        "loop",
+        "deep",
+        "nul",
+        "str tag",
+        "anchored tag",
+        "NaN",
+        "long value",
+        "long key",
+        "list as key",
+    ],
 )
 def test_what_is_refused(read, data, code, words):
-    with pytest.raises(PolicyError) as caught:
-        read(data)
-    assert caught.value.faults[0].code == code
-    assert words in str(caught.value)
+    try:
+        found = read(data).faults  # of single values; the rest is read all the same
+    except PolicyError as error:
+        found = error.faults
+    assert [fault.code for fault in found] == [code]
+    assert words in str(found[0])
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(PolicyError, match="GL107 cannot read the file"):
             read_document(path)
+
+
+def test_a_value_at_fault_is_unknown_and_the_rest_is_read(read):
+    document = read("a: !x 1\nb: 2\nb: 3\nc: .nan\nd: .inf\n")
+    assert [(fault.code, fault.place.line) for fault in document.faults] == [("GL107", 1), ("GL105", 3), ("GL107", 4)]
+    assert document.value["a"] is document.value["c"] is UNKNOWN
+    assert (document.value["b"], document.value["d"]) == (2, float("inf"))
+
+
+def test_nothing_can_be_computed_from_an_unknown_value():
+    uses = [
+        bool,
+        len,
+        str,
+        iter,
+        hash,
+        int,
+        lambda x: x == 1,
+        lambda x: x + 1,
+        lambda x: 1 + x,
+        lambda x: x.y,
+        lambda x: x < 1,
+    ]
+    for use in uses:
+        with pytest.raises(UnknownError):
+            use(UNKNOWN)
+    assert repr(UNKNOWN) == "<unknown>"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["unix", "dos", "old"])
+def test_places_hold_whatever_ends_a_line(read, end):
+    document = read(f'\ufeff# \u00e9\u4e2d{end}a:{end}  - "\u4e2d"{end}  - &x b: !y 1{end}'.encode())
+    (fault,) = document.faults
+    assert (fault.place.line, fault.place.column, fault.place.source_line) == (4, 11, "  - &x b: !y 1")
+
+
+def test_100_000_brackets_are_refused_at_once(read):
+    for text in ("[" * 100_000, "{a: " * 100_000):
+        with pytest.raises(PolicyError, match="GL101 not YAML: exceeded maximum nesting depth"):
+            read(text)

@@ -124,6 +124,7 @@ def test_what_cannot_be_shared(policy_file, everything, env, old, new, code, wor
 
 def test_a_python_config_names_what_it_shares(everything, env, policy_file):
     import attrs
+
     from glulam_basics.configs import LinearConfig
     from glulam_memory.configs import LstmConfig
 

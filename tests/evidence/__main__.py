@@ -2,11 +2,13 @@
 
 import sys
 
-from tests.evidence import forage, initialisation
+from tests.benchmarks import discovery, resolver, startup
+from tests.evidence import corpus, forage, initialisation
 from tests.evidence.pages import write_pages
 
 EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name in forage.STEPS}
-EXPERIMENTS["initialisation"] = initialisation.run
+EXPERIMENTS |= {"initialisation": initialisation.run, "corpus": corpus.run}
+EXPERIMENTS |= {"discovery": discovery.run, "resolver": resolver.run, "startup": startup.run}
 
 
 def main(names):

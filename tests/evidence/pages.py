@@ -68,7 +68,74 @@ def initialisation_page():
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"forage": forage_page, "initialisation": initialisation_page}
+def compiler_page():
+    """Return the page on the resolver: what it finds, and how long it takes."""
+    results = {name: _read(name) for name in ("corpus", "discovery", "resolver", "startup")}
+    lines = [
+        "# The registry and the resolver",
+        "",
+        "<!-- made by `python -m tests.evidence` from the result files beside it; edit tests/evidence/pages.py -->",
+        "",
+        "## Broken policies",
+        "",
+        "Each row is a good policy with one mistake, or with two in different layers.",
+        "Right means: the expected codes at the expected lines and columns, and nothing else.",
+        "Left out are pairs in which one mistake hides what the other rests on, such as the width that a layer takes "
+        "from another.",
+        "",
+        "| policy | mistakes | right | pairs | right | pairs left out |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in results["corpus"]["runs"]:
+        single, double = (run[what] - len(run[f"{what}_wrong"]) for what in ("mistakes", "pairs"))
+        cells = (run["mistakes"], single, run["pairs"], double, run["pairs_left_out"])
+        lines.append(f"| {run['policy']} | " + " | ".join(f"{cell:,}" for cell in cells) + " |")
+    found = results["discovery"]
+    lines += [
+        "", "## Discovery", "",
+        f"Milliseconds to learn all names from metadata; time grows as the number to the power {found['exponent']}.", "",
+        "| distributions | layers | glulam | with this environment beside them | importlib.metadata |",
+        "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for count in sorted({run["distributions"] for run in found["runs"]}):
+        rows = {run["what"]: run for run in found["runs"] if run["distributions"] == count}
+        times = (rows[who] for who in ("glulam", "glulam with this environment", "importlib.metadata"))
+        cells = " | ".join(f"{row['median']:.1f} ({row['minimum']:.1f}–{row['maximum']:.1f})" for row in times)
+        lines.append(f"| {count:,} | {3 * count:,} | {cells} |")
+    found = results["resolver"]
+    lines += [
+        "", "## Resolving", "",
+        f"Milliseconds, among {found['distributions']} distributions; a chain's time grows as its length to the power "
+        f"{found['exponent']}.", "", "| policy | median | range |", "|---|---|---|",
+    ]  # fmt: skip
+    lines += [f"| {run['what']} | {run['median']:.1f} | {_range(run)} |" for run in found["runs"]]
+    lines += [
+        "", "## Commands", "", "Milliseconds of wall time of whole processes, and over a bare `python -c pass`.", "",
+        "| command | median | range | over bare |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for run in results["startup"]["runs"]:
+        lines.append(f"| `{run['what']}` | {run['median']:.0f} | {_range(run)} | {run['over_bare']:.0f} |")
+    lines += ["", *(_source(name, result) for name, result in results.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _read(name):
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _range(run):
+    return f"{run['minimum']:.1f}–{run['maximum']:.1f}" if "minimum" in run else ""
+
+
+def _source(name, result):
+    machine = result["machine"]
+    return (
+        f"`{result['command']}` at commit `{result['commit'][:12]}`, Python {result['versions']['python']}, "
+        f"{machine['cores']} cores of {machine['processor']}: {{download}}`{name}.json`.  "
+    )
+
+
+PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
 
 
 def _row(name, run):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from glulam.config import LossConfig
     from glulam.environment import EnvSpec
     from glulam.experience import Key
-    from glulam.resolver._draft import DraftLayer
     from glulam.resolver._dims import KeyInfo
+    from glulam.resolver._draft import DraftLayer
 
 __all__ = ["check_experience"]
 

@@ -246,10 +246,11 @@ def _names(policy, number, cls):
 
 def _reads(policy, number, cls):
     for name, key, spec in policy.keys(number, "read"):
+        writer = policy.writer_of(key)
         yield _one(policy, number, f"{name} misspelt", "GL304", value_of(number, name, f"{key}{key[-1]}"),
-                   sources=frozenset({policy.writer_of(key)} - {None}))  # fmt: skip
+                   sources=frozenset({writer} - {None}))  # fmt: skip
         yield _one(policy, number, f"{name} from nowhere", "GL304", value_of(number, name, "xyzzy_plugh_quux"),
-                   needs=frozenset({0, policy.writer_of(key)} - {None, number}), sources=frozenset(range(number)))  # fmt: skip
+                   needs=frozenset({0, writer} - {None, number}), sources=frozenset(range(number)))  # fmt: skip
         yield _one(policy, number, f"{name} is a number", "GL104", value_of(number, name, "3"), seen_by_schema=True)
         yield _one(policy, number, f"{name} is empty", "GL104", value_of(number, name, "''"), seen_by_schema=True)
         yield _one(policy, number, f"{name} not offered", "GL503", value_of(number, name, "last_rewards"))

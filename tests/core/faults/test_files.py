@@ -60,7 +60,7 @@ FILES = {
         "GL104", "layers is {}, no list",
     ),
     "a layer is a number": (edited("layers:\n", f"layers:\n  - {MARK}3\n"), "GL104", "a layer is a mapping, found 3"),
-    "changes without extends": (edited("name: strange", f"name: strange\n{MARK}set: {{}}"), "GL103", "'extends: POLICY'"),
+    "changes without extends": (edited("name: strange", f"name: strange\n{MARK}set: {{}}"), "GL103", "'extends: "),
     "two keys": (edited("name: strange", f"name: strange\n{MARK}name: again"), "GL105", "first in line 2"),
     "tag": (edited("name: strange", f"name: {MARK}!mine strange"), "GL107", "the tag '!mine'"),
     "a mapping for a key": (edited("name: strange", f"name: strange\n? {MARK}[a]\n: 1"), "GL104", "found a list"),
