@@ -80,8 +80,7 @@ def compiler_page():
         "",
         "Each row is a good policy with one mistake, or with two in different layers.",
         "Right means: the expected codes at the expected lines and columns, and nothing else.",
-        "Left out are pairs in which one mistake hides what the other rests on, such as the width that a layer takes "
-        "from another.",
+        "Left out are pairs in which one mistake hides what the other rests on, such as a width taken from it.",
         "",
         "| policy | mistakes | right | pairs | right | pairs left out |",
         "|---|---|---|---|---|---|",
@@ -100,7 +99,7 @@ def compiler_page():
     for count in sorted({run["distributions"] for run in found["runs"]}):
         rows = {run["what"]: run for run in found["runs"] if run["distributions"] == count}
         times = (rows[who] for who in ("glulam", "glulam with this environment", "importlib.metadata"))
-        cells = " | ".join(f"{row['median']:.1f} ({row['minimum']:.1f}–{row['maximum']:.1f})" for row in times)
+        cells = " | ".join(f"{row['median']:.1f} ({row['minimum']:.1f}-{row['maximum']:.1f})" for row in times)
         lines.append(f"| {count:,} | {3 * count:,} | {cells} |")
     found = results["resolver"]
     lines += [
@@ -124,7 +123,7 @@ def _read(name):
 
 
 def _range(run):
-    return f"{run['minimum']:.1f}–{run['maximum']:.1f}" if "minimum" in run else ""
+    return f"{run['minimum']:.1f}-{run['maximum']:.1f}" if "minimum" in run else ""
 
 
 def _source(name, result):
