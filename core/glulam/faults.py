@@ -128,6 +128,18 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
     return f"write {close!r}" if close else otherwise
 
 
+class Suggestions:
+    """`suggestion` for a whole file: after the first 50 misspelt names the search, which takes long, is left out."""
+
+    def __init__(self) -> None:
+        self._left = 50
+
+    def __call__(self, name: str, known: Sequence[str], otherwise: str) -> str:
+        """Return `write 'NEAREST'`, or else what to do instead."""
+        self._left -= 1
+        return suggestion(name, known, otherwise) if self._left >= 0 else otherwise
+
+
 def is_slip(name: str, known: str) -> bool:
     """Whether a name is so like a known one that it must be meant: one slip, or two in a long word."""
     return name != known and _edits(name, known) <= (1 if len(name) <= SHORT else 2)

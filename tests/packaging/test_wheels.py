@@ -38,6 +38,17 @@ def test_the_core_wheel_holds_core_and_nothing_else(core):
     assert {name.split("/")[0] for name in names} == {"glulam", "glulam-0.1.0.dist-info"}
 
 
+def test_the_core_wheel_holds_the_page_of_every_code(core):
+    from glulam.explain import RULES
+
+    assert {f"glulam/explain/{code}.md" for code in RULES} <= set(core.namelist())
+
+
+def test_what_a_shipped_policy_extends_is_in_its_wheel(tmp_path):
+    names = zipfile.ZipFile(_build(ROOT / "plugins" / "policies", "wheel", tmp_path)).namelist()
+    assert "glulam_policies/actor_critic.yaml" in names
+
+
 def test_core_builds_from_its_source_distribution_too(tmp_path, core):
     packed = _build(ROOT, "sdist", tmp_path / "sdist")
     unpacked = tmp_path / "unpacked"
@@ -53,7 +64,7 @@ def test_a_plugin_wheel_holds_every_file_that_its_entry_points_name(folder, tmp_
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for points in project["entry-points"].values():
         for target in points.values():
-            module, attribute = target.split(":")
+            module, _, attribute = target.partition(":")
             path = module.replace(".", "/")
             if attribute.endswith(".yaml"):
                 assert f"{path}/{attribute}" in names

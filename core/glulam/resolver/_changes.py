@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glulam._unknown import UNKNOWN
-from glulam.faults import shorten, suggestion
+from glulam.faults import Suggestions, shorten
 from glulam.resolver._piece import Piece, as_entry
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CHANGES", "apply_changes"]
 
 CHANGES = ("set", "insert", "replace", "remove")
+SHOWN = 50  # names that a remedy lists
 ENDS = ("obs_shaper", "action_head")
 
 
@@ -30,6 +31,8 @@ class _Changes:
     def __init__(self, outline: Outline, value: dict[str, Any], document: Document) -> None:
         self.outline, self.value, self.document = outline, value, document
         self.removed: set[str] = set()
+        self.suggestions = Suggestions()
+        self._pieces: dict[str, Piece] | None = None
         self.tails: dict[Piece, Piece] = {}  # the last layer inserted after each, so that groups keep their order
 
     def run(self) -> None:
@@ -56,14 +59,17 @@ class _Changes:
     def _find(self, name: Any, *parts: str | int, key: bool = False) -> Piece | None:  # noqa: ANN401 - any YAML value
         if name is UNKNOWN:
             return None
-        pieces = {piece.name: piece for piece in reversed(self.outline.pieces)}
+        if self._pieces is None:
+            self._pieces = {piece.name: piece for piece in reversed(self.outline.pieces)}
+        pieces = self._pieces
         if isinstance(name, str) and name in pieces:
             return pieces[name]
         if isinstance(name, str) and name in self.removed:
             remedy = "leave one of the two out"
             self._fault("GL106", f"changes layer {name!r}, which it removes", remedy, *parts, key=key)
             return None
-        remedy = suggestion(str(name), list(pieces), f"there are: {', '.join(pieces)}")
+        shown = ", ".join([*list(pieces)[:SHOWN], *["..."] * (len(pieces) > SHOWN)])
+        remedy = self.suggestions(shorten(str(name)), list(pieces), f"there are: {shown}")
         self._fault("GL106", f"the extended policy has no layer {shorten(str(name))!r}", remedy, *parts, key=key)
         return None
 
@@ -74,6 +80,7 @@ class _Changes:
         piece.value = as_entry(entry)
         piece.document, piece.parts, piece.origins = self.document, ("replace", name), {}
         piece.given_name = name
+        self._pieces = None
 
     def _remove(self, name: Any, *parts: str | int) -> None:  # noqa: ANN401 - any YAML value
         piece = self._find(name, *parts)
@@ -84,6 +91,7 @@ class _Changes:
             return
         self.outline.layers.remove(piece)
         self.removed.add(name)
+        self._pieces = None
 
     def _insert(self, group: Any, *parts: str | int) -> None:  # noqa: ANN401 - any YAML value
         if group is UNKNOWN:
@@ -114,6 +122,7 @@ class _Changes:
             for index, entry in enumerate(entries)
         ]
         layers[place:place] = pieces
+        self._pieces = None
         if pieces and side == "after":
             self.tails[anchor] = pieces[-1]
 

@@ -90,21 +90,25 @@ def draft_outline(outline: Outline, registry: Registry) -> Draft:
         layer = _draft_layer(piece, draft.faults)
         _look_up(layer, registry.layers, draft.faults)
         draft.layers.append(layer)
-    draft.faults[:] = [_owned(fault, draft.layers) for fault in draft.faults]
+    _name_owners(draft)
     return draft
 
 
-def _owned(fault: Fault, layers: list[DraftLayer]) -> Fault:
-    """Return a fault of a single value with the layer in whose entry the value stands, if it is in one."""
-    if fault.layer is not None:
-        return fault
-    for layer in layers:
+def _name_owners(draft: Draft) -> None:
+    """Give the faults of single values the layer in whose entry the value stands."""
+    owners: dict[tuple[str | None, str], DraftLayer] = {}
+    for layer in draft.layers:
         for document, parts in [(layer.document, layer.parts), *layer.origins.values()]:
-            path = format_path(parts, document.root)
-            if document.file == fault.place.file and f"{fault.place.path}.".startswith((f"{path}.", f"{path}[")):
-                owner = layer.entry.owner if layer.entry else None
-                return attrs.evolve(fault, layer=layer.name or None, distribution=owner)
-    return fault
+            owners[document.file, format_path(parts, document.root)] = layer
+    for number, fault in enumerate(draft.faults):
+        path = fault.place.path
+        while fault.layer is None and path:
+            owner = owners.get((fault.place.file, path))
+            if owner is not None:
+                distribution = owner.entry.owner if owner.entry else None
+                draft.faults[number] = attrs.evolve(fault, layer=owner.name or None, distribution=distribution)
+                break
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
 
 
 def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
@@ -126,12 +130,15 @@ def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
         if not is_layer(value):
             found = f"{field.name} is {shorten(repr(value))}, no layer config"
             draft.faults.append(document.fault("GL104", found, "give it a layer config", field.name))
+            broken = DraftLayer(_role(field.name), field.name, (field.name,), document, is_broken=True)
+            draft.layers.append(broken)
             continue
         layer = DraftLayer(_role(field.name), field.name, (field.name,), document, type(value).__name__)
         layer.config, layer.cls, layer.share = value, type(value), shares.get(field.name)
         layer.shares = layer.share is not None
         layer.entry = registry.layers.entry_of(type(value))
         draft.layers.append(layer)
+        _check_role(layer, draft.faults)
     draft.layers.sort(key=lambda layer: ROLES.index(layer.role))
     draft.faults += missing_roles(document, {layer.role for layer in draft.layers})
     return draft
@@ -204,9 +211,15 @@ def _look_up(layer: DraftLayer, layers: Catalog, faults: list[Fault]) -> None:
         layer.entry, layer.cls = _meant(layer.kind, layers) if error.code == "GL201" else (layer.entry, None)
     if layer.cls is None:
         return
-    expected = ObsShaperConfig if layer.role == "obs_shaper" else LayerConfig
-    if issubclass(layer.cls, (LayerConfig, ObsShaperConfig)) and not issubclass(layer.cls, expected):
-        found = f"{layer.kind!r} is {'no' if layer.role == 'obs_shaper' else 'an'} observation shaper"
-        remedy = "name an observation shaper here" if layer.role == "obs_shaper" else "name it under 'obs_shaper'"
-        faults.append(layer.fault("GL104", found, remedy, "layer"))
-        layer.cls = None
+    _check_role(layer, faults, "layer")
+
+
+def _check_role(layer: DraftLayer, faults: list[Fault], *field: str) -> None:
+    """Report an observation shaper among the layers, or a layer in its place; nothing more is said of it."""
+    is_shaper, wanted = issubclass(layer.cls or object, ObsShaperConfig), layer.role == "obs_shaper"
+    if is_shaper is wanted or not issubclass(layer.cls or object, (LayerConfig, ObsShaperConfig)):
+        return
+    found = f"{layer.kind!r} is {'no' if wanted else 'an'} observation shaper"
+    remedy = "name an observation shaper here" if wanted else "name it under 'obs_shaper'"
+    faults.append(layer.fault("GL104", found, remedy, *field))
+    layer.cls = layer.config = None

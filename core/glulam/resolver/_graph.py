@@ -64,7 +64,7 @@ class Graph:
         for position, uses in enumerate(self.writes):
             for use in uses:
                 self.writer.setdefault(use.key, position)
-        self.broken = [(n, layer) for n, layer in enumerate(layers) if layer.is_broken]
+        self.broken = [(n, layer) for n, layer in enumerate(layers) if layer.is_broken or layer.config is None]
         # Writes whose key is not what was meant, as (the first position it may be missed after, its own position).
         self.lost = [(n, n) for n, layer in enumerate(layers) if _has_lost_key(layer)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from glulam._unknown import UNKNOWN
-from glulam.faults import shorten, suggestion
+from glulam.faults import Suggestions, shorten
 from glulam.keys import declared_keys
 from glulam.kinds import is_layer
 from glulam.structure import structure_fields
@@ -24,13 +24,14 @@ __all__ = ["check_shared", "structure_layers"]
 def structure_layers(layers: list[DraftLayer], faults: list[Fault]) -> None:
     """Give each layer its config; one that shares weights takes the fields that it leaves out from their owner."""
     owners: dict[str, DraftLayer] = {}
+    suggestions = Suggestions()
     for layer in layers:
         owners.setdefault(layer.name, layer)
         if not layer.shares:
             _structure(layer, faults)
     for layer in layers:
         if layer.shares:
-            faults += _owner_faults(layer, owners)
+            faults += _owner_faults(layer, owners, suggestions)
             owner = owners.get(layer.share) if layer.share else None
             _structure(layer, faults, _given(layer, owner))
             if owner is not None:
@@ -107,15 +108,15 @@ def _structure(layer: DraftLayer, faults: list[Fault], given: Mapping[str, Any] 
         faults.append(layer.fault(problem.code, problem.message, problem.remedy, *place, key=problem.at_key))
 
 
-def _owner_faults(layer: DraftLayer, owners: dict[str, DraftLayer]) -> Iterator[Fault]:
+def _owner_faults(layer: DraftLayer, owners: dict[str, DraftLayer], suggestions: Suggestions) -> Iterator[Fault]:
     wanted = layer.share
     if wanted is None:
         return  # reported already
     owner = owners.get(wanted)
     layer.share = None
     if owner is None or owner.role != "layer":
-        names = [name for name, item in owners.items() if item.role == "layer" and item is not layer and name]
-        remedy = suggestion(wanted, names, f"there are: {', '.join(names[:50])}")
+        known = (name for name, item in owners.items() if item.role == "layer" and item is not layer and name)
+        remedy = suggestions(wanted, list(known), "name a layer of this policy")
         yield layer.fault("GL104", f"shares the weights of {shorten(repr(wanted))}, which is no layer", remedy, "share")
     elif owner is layer:
         yield layer.fault("GL104", "shares its own weights", "name another layer, or leave share out", "share")
