@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["UNKNOWN", "UnknownError"]
+__all__ = ["UNKNOWN", "UnknownError", "holds_unknown"]
 
 
 class UnknownError(Exception):
@@ -33,3 +33,12 @@ for _name in _OPERATIONS.split():
     setattr(_Unknown, f"__{_name}__", _refuse)
 
 UNKNOWN: Any = _Unknown()
+
+
+def holds_unknown(value: object) -> bool:
+    """Whether a value is unknown, or a list or mapping that holds one."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return any(map(holds_unknown, value))
+    return value is UNKNOWN

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from glulam._per_class import per_class
-from glulam._unknown import UNKNOWN, UnknownError
+from glulam._unknown import UNKNOWN, UnknownError, holds_unknown
 from glulam.faults import nearest, shorten, suggestion
 from glulam.keys import KEY, IndivisibleError
 
@@ -57,7 +57,7 @@ def structure_fields(
     for name, field in fields.items():
         if name in raw:
             try:
-                values[name] = raw[name] if raw[name] is UNKNOWN else _structure(field, raw[name])
+                values[name] = UNKNOWN if holds_unknown(raw[name]) else _structure(field, raw[name])
             except Exception as error:  # noqa: BLE001 - hooks of foreign types may raise anything
                 values[name] = UNKNOWN
                 problems.append(Problem("GL104", f"{name}: {_reason(error)}", _expected(field), name))
@@ -77,7 +77,7 @@ def structure_fields(
 
 def _meant(field: attrs.Attribute[Any], value: object) -> Any:  # noqa: ANN401 - the field's type
     try:
-        return value if value is UNKNOWN else _structure(field, value)
+        return UNKNOWN if holds_unknown(value) else _structure(field, value)
     except Exception:  # noqa: BLE001 - as above; that the field is unknown is reported already
         return UNKNOWN
 

@@ -35,7 +35,8 @@ class Piece:
         entry = self.value if isinstance(self.value, dict) else {}
         default = self.role
         if self.role == "layer":
-            default = self.given_name or str(entry.get("layer") or "").rpartition(":")[2]
+            kind = entry.get("layer")
+            default = self.given_name or (kind.rpartition(":")[2] if isinstance(kind, str) else "")
         name = entry.get("name", default)
         return name if isinstance(name, str) else default
 
