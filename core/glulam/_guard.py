@@ -14,10 +14,13 @@ from glulam._errors import GlulamError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TooSlowError", "guarded", "import_limit"]
+__all__ = ["PLUGIN_ERRORS", "TooSlowError", "guarded", "import_limit", "told"]
+
+PLUGIN_ERRORS = (Exception, SystemExit)  # what a plugin's code may raise and only its own things suffer from
 
 VARIABLE = "GLULAM_IMPORT_SECONDS"
 SECONDS = 10.0
+LONGEST = 86_400
 AGAIN = 0.2  # code that swallows the first interruption is interrupted again
 
 
@@ -36,10 +39,18 @@ def import_limit() -> float:
         seconds = float(text) if text else SECONDS
     except ValueError:
         seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        msg = f"{VARIABLE} is {text!r}; write a positive number of seconds"
+    if not 0 < seconds <= LONGEST:
+        msg = f"{VARIABLE} is {text!r}; write a positive number of seconds, at most {LONGEST:,}"
         raise GlulamError(msg)
     return seconds
+
+
+def told(error: BaseException) -> str:
+    """Return an error's type and text; a stranger's error may fail even at that."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - its __str__ may raise anything
+        return type(error).__name__
 
 
 @contextlib.contextmanager

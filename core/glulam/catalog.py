@@ -14,7 +14,7 @@ import attrs
 
 from glulam._discovery import Distribution, EntryPoint, find_distributions, normalise
 from glulam._errors import GlulamError
-from glulam._guard import TooSlowError, guarded, import_limit
+from glulam._guard import TooSlowError, guarded, import_limit, told
 from glulam.config import PROTOCOL_VERSION
 from glulam.faults import shorten, suggestion
 from glulam.index import Index, read_index
@@ -109,7 +109,7 @@ class Entry:
         except TooSlowError as error:
             return None, self._broken(str(error))
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit included
-            return None, self._broken(shorten(f"{type(error).__name__}: {error}", 300))
+            return None, self._broken(shorten(told(error), 300))
         protocol = getattr(loaded, "protocol", PROTOCOL_VERSION)
         if protocol != PROTOCOL_VERSION:
             found = f"{self.qualified} speaks layer protocol {protocol}, this glulam speaks {PROTOCOL_VERSION}"

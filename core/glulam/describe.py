@@ -28,7 +28,7 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
     Raises:
         PluginError: if its plugin does not import.
     """
-    from glulam.catalog import SINGULAR
+    from glulam.catalog import SINGULAR, PluginError
 
     told: dict[str, Any] = {
         "name": entry.name,
@@ -39,7 +39,12 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
     }
     resource = entry.resource
     if resource is not None:
-        return told | {"doc": _comment(resource.read_text(encoding="utf-8")), "file": str(resource)}
+        try:
+            text = resource.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            code, found = "GL203", f"{entry.qualified} (version {entry.version}): its file cannot be read: {error}"
+            raise PluginError(code, found, f"reinstall {entry.distribution}") from error
+        return told | {"doc": _comment(text), "file": str(resource)}
     loaded = entry.load()
     told["doc"] = docstring(loaded)
     if isinstance(loaded, type) and attrs.has(loaded):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,13 +16,14 @@ from glulam.faults import Fault, Place, PolicyError, shorten
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Document", "format_path", "read_document", "scalar_value"]
+__all__ = ["Document", "format_path", "mapping_document", "read_document", "scalar_value"]
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 200_000  # far above any real policy; what an anchor bomb expands to is far above this
 MAX_DEPTH = 60  # likewise; an anchor inside itself is endlessly deep
 MAX_SCALAR = 4096
 MAX_KEY = 256
+MAX_BITS = 63
 
 # Its resolver tells no scalar from another, which is ours to do; libyaml's parser is ten times as fast as Python's.
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -93,9 +95,12 @@ def read_document(path: Path) -> Document:
     """
     document = Document(value=None, file=str(path))
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise _refuse(document, "GL107", f"cannot read the file: {error.strerror}", "check the path") from error
+        raw = path.read_bytes() if path.is_file() or not path.exists() else None
+    except (OSError, ValueError) as error:  # ValueError: a path that holds a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise _refuse(document, "GL107", f"cannot read the file: {reason}", "check the path") from error
+    if raw is None:
+        raise _refuse(document, "GL107", "cannot read the file: it is no regular file", "check the path")
     if len(raw) > MAX_BYTES:
         found = f"the file holds {len(raw):,} bytes; a policy file holds at most {MAX_BYTES:,}"
         raise _refuse(document, "GL107", found, "split the policy, or write it as a Python config")
@@ -117,6 +122,28 @@ def read_document(path: Path) -> Document:
     except RecursionError as error:
         raise _refuse(document, "GL107", "the file nests too deep to be read", "flatten it") from error
     document.value = None if node is None else _Reader(document).value(node, ())
+    return document
+
+
+def mapping_document(source: Mapping[Any, Any]) -> Document:
+    """Return a policy that was made in Python as a document; keys that no file could hold are faults."""
+    document = Document(value=None)
+
+    def plain(value: Any, parts: PathParts) -> Any:  # noqa: ANN401 - any value
+        if isinstance(value, Mapping):
+            found = {}
+            for key, item in value.items():
+                if isinstance(key, str):
+                    found[key] = plain(item, (*parts, key))
+                else:
+                    message = f"a mapping's key is a word, found {shorten(repr(key))}"
+                    document.faults.append(document.fault("GL104", message, "write a word", *parts))
+            return found
+        if isinstance(value, (list, tuple)):
+            return [plain(item, (*parts, index)) for index, item in enumerate(value)]
+        return value
+
+    document.value = plain(source, ())
     return document
 
 
@@ -182,6 +209,10 @@ class _Reader:
                 self.document.faults.append(self.document.fault("GL104", found, remedy, *parts, "?", key=True))
                 continue
             path = (*parts, key)
+            if self._is_tagged(key_node, *mark):
+                self.document.keys[path] = mark
+                fault = self.document.fault("GL107", "a tag is not allowed", "write a plain word", *path, key=True)
+                self.document.faults.append(fault)
             if len(key) > MAX_KEY:
                 self.document.keys[path] = mark
                 found = f"a key of {len(key):,} characters; a policy file holds at most {MAX_KEY:,} in one"
@@ -207,6 +238,8 @@ class _Reader:
         value = scalar_value(text)
         if isinstance(value, float) and math.isnan(value):
             return self._unknown("a policy file holds no NaN", "write a number", parts)
+        if isinstance(value, int) and abs(value) >= 1 << MAX_BITS:
+            return self._unknown(f"an integer of over {MAX_BITS} bits", "write a smaller one", parts)
         return value
 
     def _unknown(self, message: str, remedy: str, parts: PathParts) -> Any:  # noqa: ANN401 - stands for any value

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from yaml.resolver import BaseResolver
 
+from glulam._errors import GlulamError
 from glulam.document import scalar_value
 
 __all__ = ["dump_policy"]
@@ -35,8 +36,16 @@ class _Dumper(yaml.SafeDumper):
 
 
 def dump_policy(policy: Mapping[str, Any]) -> str:
-    """Return the text of a policy file; lists of plain values stand on one line."""
-    text: str = yaml.dump(dict(policy), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
+    """Return the text of a policy file; lists of plain values stand on one line.
+
+    Raises:
+        GlulamError: if a field holds a value that no policy file can, such as a function.
+    """
+    try:
+        text: str = yaml.dump(dict(policy), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
+    except yaml.YAMLError as error:
+        msg = f"a field holds a value that no policy file can: {error}"
+        raise GlulamError(msg) from error
     return text
 
 

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import attrs
 
 from glulam._errors import GlulamError
+from glulam.faults import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import cattrs
     from tensordict import TensorDict
     from torch import Tensor
 
@@ -90,10 +89,19 @@ class EnvSpec:
             msg = f"environment {self.name!r}: {found}"
             raise GlulamError(msg)
 
-    def _contradictions(self) -> Iterator[str]:
+    def _bad_sizes(self) -> Iterator[str]:
         if not 0 < min(self.view_height, self.view_width) <= max(self.view_height, self.view_width) <= VIEW_LIMIT:
             size = f"{self.view_height} x {self.view_width}"
             yield f"a view of {size} does not fit the packed location byte (at most {VIEW_LIMIT} x {VIEW_LIMIT})"
+        sizes = {
+            "tokens.count": self.tokens.count,
+            "tokens.columns": self.tokens.columns,
+            "num_agents": self.num_agents,
+        }
+        yield from (f"{what} is {number}; there is at least 1" for what, number in sizes.items() if number < 1)
+
+    def _contradictions(self) -> Iterator[str]:
+        yield from self._bad_sizes()
         if not self.actions.names:
             yield "it offers no actions"
         for what, values in (
@@ -185,7 +193,9 @@ class EnvSpec:
 
     def obs_meta(self) -> dict[str, Any]:
         """Return the spec as a plain dict, what an observation shaper's `instantiate(obs_meta)` takes."""
-        return dict(_converter().unstructure(self))
+        from glulam.structure import plain_value
+
+        return dict(plain_value(self))
 
     def to_json(self) -> str:
         """Return the spec as one line of JSON with sorted keys."""
@@ -198,12 +208,12 @@ class EnvSpec:
         Raises:
             GlulamError: if a field is missing, unknown or of the wrong type; `where` opens the message.
         """
-        import cattrs
+        from glulam.structure import reason, structure_strictly
 
         try:
-            return _converter().structure(data, cls)
-        except cattrs.BaseValidationError as error:
-            msg = f"{where}: " + "; ".join(cattrs.transform_error(error))
+            return structure_strictly(data, cls)  # type: ignore[no-any-return]
+        except (BaseExceptionGroup, TypeError) as error:
+            msg = f"{where}: {reason(error)}"
             raise GlulamError(msg) from error
 
     @classmethod
@@ -211,27 +221,18 @@ class EnvSpec:
         """Read a spec from a YAML file, with no environment installed.
 
         Raises:
-            GlulamError: if the file cannot be read or does not hold a spec.
+            PolicyError: if the file cannot be read (GL101, GL105, GL107).
+            GlulamError: if it does not hold a spec.
         """
-        import yaml
+        from glulam.document import read_document
 
-        path = Path(path)
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            msg = f"cannot read the environment spec {path}: {error}"
-            raise GlulamError(msg) from error
-        if not isinstance(data, dict):
-            msg = f"{path} holds no environment spec but {type(data).__name__}"
+        document = read_document(Path(path))
+        if document.faults:
+            raise PolicyError(document.faults)
+        if not isinstance(document.value, dict):
+            msg = f"{path} holds no environment spec but {type(document.value).__name__}"
             raise GlulamError(msg)
-        return cls.from_dict(data, where=str(path))
-
-
-@cache
-def _converter() -> cattrs.Converter:
-    import cattrs
-
-    return cattrs.Converter(forbid_extra_keys=True)
+        return cls.from_dict(document.value, where=str(path))
 
 
 ENV_DIMS = (

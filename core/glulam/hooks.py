@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pluggy
 
-from glulam._guard import TooSlowError, guarded, import_limit
+from glulam._guard import PLUGIN_ERRORS, TooSlowError, guarded, import_limit, told
 from glulam.catalog import PluginError
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def _call(entry: Entry, hook: str, arguments: dict[str, Any]) -> Iterator[Answer
             values = caller(**arguments)
     except PluginError as error:
         yield Answer(entry, error=error)
-    except (Exception, SystemExit, TooSlowError) as error:  # noqa: BLE001 - a plugin may raise anything
-        found = f"{entry.qualified} (version {entry.version}): its {hook} raised {type(error).__name__}: {error}"
+    except (*PLUGIN_ERRORS, TooSlowError) as error:
+        found = f"{entry.qualified} (version {entry.version}): its {hook} raised {told(error)}"
         yield Answer(entry, error=PluginError("GL203", found, f"tell the authors of {entry.distribution}"))
     else:
         for value in values if isinstance(values, list) else [values]:

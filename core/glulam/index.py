@@ -73,7 +73,9 @@ class Index(Mapping[str, Row]):
             name: a name, or `distribution:name`.
             installed: versions of installed distributions by name.
         """
-        owner, _, short = name.rpartition(":")
+        owner, colon, short = name.rpartition(":")
+        if colon and not owner:
+            return None
         for distribution, row in self.items():
             if short in row.offers.get(kind, ()) and owner in ("", distribution):
                 where = "in a checkout of glulam; " if row.is_path else ""

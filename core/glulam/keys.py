@@ -52,13 +52,13 @@ def reads(
         optional: the policy may set the field to null; the module then gets `None`.
         batched: False for a tensor that all rows share, such as a table of action embeddings.
     """
-    spec = KeySpec(direction="read", dtype=dtype, shape=shape, optional=optional, batched=batched)
+    spec = KeySpec(direction="read", dtype=dtype, shape=_checked(shape), optional=optional, batched=batched)
     return attrs.field(default=default, metadata={KEY: spec})
 
 
 def reads_many(default: tuple[str, ...] = (), *, dtype: str = "float", shape: str = "...") -> Any:  # noqa: ANN401
     """Declare a field that names a list of keys; the module gets one tensor a key, in order."""
-    spec = KeySpec(direction="read", dtype=dtype, shape=shape, many=True)
+    spec = KeySpec(direction="read", dtype=dtype, shape=_checked(shape), many=True)
     return attrs.field(default=default, converter=_as_tuple, metadata={KEY: spec})
 
 
@@ -79,7 +79,7 @@ def writes(
         batched: False for a tensor that all rows share.
         phase: of an action head, which of its two calls returns the key: `act`, `score` or both.
     """
-    spec = KeySpec(direction="write", dtype=dtype, shape=shape, batched=batched, phase=phase)
+    spec = KeySpec(direction="write", dtype=dtype, shape=_checked(shape), batched=batched, phase=phase)
     return attrs.field(default=default, metadata={KEY: spec})
 
 
@@ -91,8 +91,19 @@ def from_env(dim: str) -> Any:  # noqa: ANN401 - a field specifier, as attrs.fie
     return attrs.field(default=None, metadata={FROM_ENV: dim})
 
 
+def _checked(shape: object) -> str:
+    if not isinstance(shape, str):
+        msg = f"a shape is a string of dims, such as 'N 3'; found {shape!r}"
+        raise TypeError(msg)
+    return shape
+
+
 class IndivisibleError(ValueError):
-    """A width is not divisible by a number that must divide it."""
+    """A width (the field `width`) is not divisible by a number that must divide it."""
+
+    def __init__(self, message: str, width: str) -> None:
+        super().__init__(message)
+        self.width = width
 
 
 def divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
@@ -105,7 +116,7 @@ def divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
         width = getattr(config, field_name)
         if width is not None and number > 0 and width % number:
             msg = f"{field_name} {width} is not divisible by {field.name} {number}"
-            raise IndivisibleError(msg)
+            raise IndivisibleError(msg, field_name)
 
     return check
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -37,12 +38,11 @@ def policy_schema(registry: Registry) -> tuple[Schema, list[PluginError]]:
         for entry in registry.layers.claims(name):
             try:
                 cls = entry.load()
+                names = [name, entry.qualified] if len(registry.layers.claims(name)) == 1 else [entry.qualified]
+                kinds = shapers if issubclass(cls, ObsShaperConfig) else layers
+                kinds[entry.qualified] = _layer(entry, cls, names, shares=kinds is layers)
             except PluginError as error:
                 errors.append(error)
-                continue
-            is_shaper = issubclass(cls, ObsShaperConfig)
-            names = [name, entry.qualified] if len(registry.layers.claims(name)) == 1 else [entry.qualified]
-            (shapers if is_shaper else layers)[entry.qualified] = _layer(entry, cls, names, shares=not is_shaper)
     definitions = {"shaper": _entry(shapers), "layer": _entry(layers)}
     definitions |= shapers | layers
     return _policy(definitions, sorted(registry.policies)), errors
@@ -154,7 +154,7 @@ def _field(field: attrs.Attribute[Any], doc: str) -> Schema:
         doc = f"{doc} ({spec.direction}s {spec.dtype} [{spec.shape}])".strip()
     if doc:
         schema["description"] = doc
-    if isinstance(field.default, (bool, int, float, str)):
+    if isinstance(field.default, (bool, int, str)) or (isinstance(field.default, float) and isfinite(field.default)):
         schema["default"] = field.default
     return schema
 

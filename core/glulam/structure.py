@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import typing
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from glulam._guard import PLUGIN_ERRORS, told
 from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN, UnknownError, holds_unknown
 from glulam.faults import nearest, shorten, suggestion
@@ -18,7 +20,16 @@ if TYPE_CHECKING:
 
     import cattrs
 
-__all__ = ["Problem", "invalid_fields", "plain_fields", "plain_value", "structure_fields"]
+__all__ = [
+    "Problem",
+    "check_fields",
+    "invalid_fields",
+    "plain_fields",
+    "plain_value",
+    "reason",
+    "structure_fields",
+    "structure_strictly",
+]
 
 T = TypeVar("T")
 
@@ -32,6 +43,12 @@ class Problem:
     remedy: str
     field: str | None = None
     at_key: bool = False
+    other: str | None = None  # a second field that it is about as well
+
+    def place(self, written: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the field at which the fault is shown: of two the one that is written."""
+        fields = [name for name in (self.field, self.other) if name is not None]
+        return tuple([name for name in fields if name in written][:1] or fields[:1])
 
 
 def structure_fields(
@@ -58,9 +75,9 @@ def structure_fields(
         if name in raw:
             try:
                 values[name] = UNKNOWN if holds_unknown(raw[name]) else _structure(field, raw[name])
-            except Exception as error:  # noqa: BLE001 - hooks of foreign types may raise anything
+            except PLUGIN_ERRORS as error:
                 values[name] = UNKNOWN
-                problems.append(Problem("GL104", f"{name}: {_reason(error)}", _expected(field), name))
+                problems.append(Problem("GL104", f"{name}: {reason(error)}", _expected(field), name))
         elif name in meant:
             values[name] = _meant(field, raw[meant[name]])
         elif name not in values and field.default is attrs.NOTHING:
@@ -88,9 +105,8 @@ def _make(cls: type[T], values: dict[str, Any], problems: list[Problem]) -> T | 
             return cls(**values)
         except UnknownError:
             return None  # a converter or __attrs_post_init__ looked at a field whose fault is reported
-        except Exception as error:  # noqa: BLE001 - likewise they may raise anything
-            found = f"{type(error).__name__}: {error}"
-            problems.append(Problem("GL104", found, "change the fields that it names"))
+        except PLUGIN_ERRORS as error:
+            problems.append(Problem("GL104", told(error), "change the fields that it names"))
             return None
 
 
@@ -112,22 +128,43 @@ def invalid_fields(config: Any) -> Iterator[Problem]:  # noqa: ANN401 - an attrs
         except UnknownError:
             continue  # it depends on a field whose fault is reported
         except IndivisibleError as error:
-            yield Problem("GL403", _reason(error), f"change {field.name!r}, or what it divides", field.name)
-        except Exception as error:  # noqa: BLE001 - validators may raise anything
-            yield Problem("GL104", _reason(error), f"change {field.name!r}", field.name)
+            remedy = f"change {field.name!r} or {error.width!r}"
+            yield Problem("GL403", reason(error), remedy, field.name, other=error.width)
+        except PLUGIN_ERRORS as error:
+            yield Problem("GL104", reason(error), f"change {field.name!r}", field.name)
 
 
 def plain_fields(config: object) -> dict[str, Any]:
     """Return the fields of a config as a policy file holds them; structuring them again gives the config."""
     fields = _fields(type(config)) if attrs.has(type(config)) else {}
-    return {name: plain_value(getattr(config, field.name)) for name, field in fields.items()}
+    found = {name: (getattr(config, field.name), field.default) for name, field in fields.items()}
+    # A default that is not finite could not be read back, and need not be written.
+    endless = {n for n, (v, default) in found.items() if isinstance(v, float) and not math.isfinite(v) and v is default}
+    return {name: plain_value(value) for name, (value, _) in found.items() if name not in endless}
+
+
+def check_fields(config: Any) -> list[Problem]:  # noqa: ANN401 - an attrs instance
+    """Return what a file could not say in the fields of a config that was made in Python."""
+    problems: list[Problem] = []
+    for name, field in _fields(type(config)).items():
+        value = getattr(config, field.name)
+        try:
+            _structure(field, list(value) if isinstance(value, tuple) else value)
+        except (_NotAsDeclaredError, BaseExceptionGroup) as error:
+            if plain_value(value) == (list(value) if isinstance(value, tuple) else value):
+                problems.append(Problem("GL104", f"{name}: {reason(error)}", _expected(field), name))
+        except PLUGIN_ERRORS:
+            continue  # a type that no file can hold, which a Python config may
+    return problems or list(invalid_fields(config))
 
 
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - the value of any field
     """Return a value as YAML and JSON hold it."""
     if type(value) in (type(None), bool, int, float, str):
         return value
-    if isinstance(value, (tuple, list, set, frozenset)):
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(plain_value, value), key=repr)
+    if isinstance(value, (tuple, list)):
         return [plain_value(item) for item in value]
     if isinstance(value, dict):
         return {name: plain_value(item) for name, item in value.items()}
@@ -137,7 +174,7 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - the value of any field
 def _structure(field: attrs.Attribute[Any], value: object) -> Any:  # noqa: ANN401 - the field's type
     spec = field.metadata.get(KEY)
     if spec is None:
-        return _converter().structure(value, field.type or Any)
+        return structure_strictly(value, field.type or Any)
     if spec.many:
         if not isinstance(value, (list, tuple)) or not all(isinstance(key, str) and key for key in value):
             raise _NotAsDeclaredError(value, "a list of keys")
@@ -147,6 +184,31 @@ def _structure(field: attrs.Attribute[Any], value: object) -> Any:  # noqa: ANN4
     if not isinstance(value, str) or not value:
         raise _NotAsDeclaredError(value, "a key")
     return value
+
+
+def structure_strictly(value: Any, kind: Any) -> Any:  # noqa: ANN401 - any value of any type
+    """Return a value of YAML or JSON as a type, no scalar changed into another.
+
+    Raises:
+        Exception: whatever cattrs raises, in groups, or what a hook of a foreign type does.
+    """
+    _refuse_text_for_lists(value, kind)
+    return _converter().structure(value, kind)
+
+
+def _refuse_text_for_lists(value: Any, kind: Any) -> None:  # noqa: ANN401 - any value of any type
+    """Refuse what is no list where one is declared: cattrs takes whatever it can iterate over, text too."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (list, tuple, set, frozenset):
+        if not isinstance(value, (list, tuple)):
+            raise _NotAsDeclaredError(value, "a list")
+        kinds = arguments if origin is tuple and arguments[-1:] != (...,) else arguments[:1] * len(value)
+        for item, inner in zip(value, kinds, strict=False):
+            _refuse_text_for_lists(item, inner)
+    elif isinstance(kind, type) and attrs.has(kind) and isinstance(value, dict):
+        for name, field in _fields(kind).items():
+            if name in value:
+                _refuse_text_for_lists(value[name], field.type)
 
 
 class _NotAsDeclaredError(TypeError):
@@ -185,17 +247,24 @@ def _strict(kind: type) -> Any:  # noqa: ANN401 - a cattrs hook
 
 def _expected(field: attrs.Attribute[Any]) -> str:
     if KEY in field.metadata:
-        return "write the name of a key"
+        return "write a list of keys" if field.metadata[KEY].many else "write the name of a key"
     kind = getattr(field.type, "__name__", None) if isinstance(field.type, type) else None
     return f"write a value of type {kind or field.type}"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
+    """Return what a validator, a hook or cattrs found wrong, without the names of its own classes."""
     if isinstance(error, BaseExceptionGroup):
         import cattrs
 
-        return "; ".join(cattrs.transform_error(error))
+        return "; ".join(cattrs.transform_error(error, format_exception=_leaf))
     return str(error.args[0]) if error.args else repr(error)
+
+
+def _leaf(error: BaseException, kind: Any) -> str:  # noqa: ANN401 - as cattrs calls it
+    import cattrs.v
+
+    return str(error) if isinstance(error, _NotAsDeclaredError) else cattrs.v.format_exception(error, kind)
 
 
 def _known(name: str, fields: list[str]) -> str:

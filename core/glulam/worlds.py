@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from glulam._errors import GlulamError
-from glulam.catalog import Registry
+from glulam._guard import PLUGIN_ERRORS, told
+from glulam.catalog import PluginError, Registry
 from glulam.environment import EnvSpec
 
 if TYPE_CHECKING:
@@ -30,7 +33,15 @@ def environment_spec(uri: object, *, registry: Registry | None = None) -> EnvSpe
     if uri.endswith((".yaml", ".yml")):
         return EnvSpec.from_yaml(uri)
     family, task = _family(uri, registry)
-    spec = family.spec(task)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            spec = family.spec(task)
+    except GlulamError:
+        raise
+    except PLUGIN_ERRORS as error:
+        name = uri.partition(":")[0]
+        found = f"environment {name!r}: its spec({task!r}) raised {told(error)}"
+        raise PluginError("GL203", found, "name another task, or tell its authors") from error  # noqa: EM101
     if not isinstance(spec, EnvSpec):
         msg = f"environment {uri!r} gave {type(spec).__name__} for its spec, no EnvSpec; tell its authors"
         raise GlulamError(msg)

@@ -15,7 +15,7 @@ TRICKY = [
 scalars = (
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(-(2**63) + 1, 2**63 - 1)
     | st.floats(allow_nan=False)
     | st.text(max_size=40)
     | st.sampled_from(TRICKY)

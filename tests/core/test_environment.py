@@ -48,7 +48,7 @@ def test_contradictions_are_named(env, change, words):
 
 def test_bad_files_and_uris_are_named(tmp_path):
     path = tmp_path / "env.yaml"
-    with pytest.raises(GlulamError, match="cannot read the environment spec"):
+    with pytest.raises(GlulamError, match="cannot read the file"):
         environment_spec(str(path))
     path.write_text("[1]")
     with pytest.raises(GlulamError, match="holds no environment spec but list"):

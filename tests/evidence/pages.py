@@ -92,7 +92,7 @@ def compiler_page():
     found = results["discovery"]
     lines += [
         "", "## Discovery", "",
-        f"Milliseconds to learn all names from metadata; time grows as the number to the power {found['exponent']}.", "",
+        f"Milliseconds to learn all names from metadata; growth is as the number to the power {found['exponent']}.", "",
         "| distributions | layers | glulam | with this environment beside them | importlib.metadata |",
         "|---|---|---|---|---|",
     ]  # fmt: skip

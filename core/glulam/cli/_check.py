@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glulam.cli._output import format_option
+from glulam.cli._output import format_option, quietly
 from glulam.faults import PolicyError
 from glulam.resolver import resolve
 
@@ -33,7 +33,8 @@ def check(policy: str, env: str | None, losses: tuple[str, ...], strict: bool, f
     Exits with 0 if there are no faults, 1 if there are some, 2 if the command is used wrongly.
     """
     try:
-        resolved = resolve(policy, env=env, losses=losses)
+        with quietly():
+            resolved = resolve(policy, env=env, losses=losses)
     except PolicyError as error:
         _report(policy, error.faults, form, ok=False)
         sys.exit(1)

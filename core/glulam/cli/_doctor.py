@@ -22,9 +22,7 @@ __all__ = ["doctor"]
 
 
 @click.command()
-@click.option(
-    "--limit", type=click.FloatRange(min=0, min_open=True), help="Seconds that an import may take; 10 if left out."
-)
+@click.option("--limit", type=click.FloatRange(0.01, 3600), help="Seconds that an import may take; 10 if left out.")
 @format_option
 def doctor(limit: float | None, form: str) -> None:
     """Import every plugin in a process of its own and tell what is wrong with each.

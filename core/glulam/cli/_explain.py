@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import click
 
@@ -36,10 +37,11 @@ def _page_of_a_plugin(code: str) -> str:
         from glulam.hooks import call_hooks
 
         for answer in call_hooks(registry, "glulam_explanations"):
-            if answer.error is not None:
-                click.echo(f"left out: {answer.error.message}", err=True)
-            else:
-                known |= dict(answer.value or {})
+            pages = answer.value if isinstance(answer.value, Mapping) else {}
+            known |= {str(name): str(text) for name, text in pages.items()}
+            if answer.error is not None or not isinstance(answer.value, Mapping):
+                why = answer.error.message if answer.error else f"{answer.entry.qualified} gave no pages by code"
+                click.echo(f"left out: {why}", err=True)
     if not known.get(code):
         remedy = suggestion(code, list(known), "see `glulam explain` for all codes")
         raise GlulamError(PluginError("GL201", f"there is no code {code!r}", remedy).args[0].removeprefix("GL201 "))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glulam.catalog import PluginError, Registry
-from glulam.cli._output import format_option, print_table
+from glulam.cli._output import format_option, print_table, quietly
 from glulam.describe import describe_entry
 from glulam.index import KINDS
 
@@ -38,7 +38,8 @@ def info(name: str, form: str) -> None:
     errors: list[PluginError] = []
     for entry in entries:
         try:
-            told.append(describe_entry(entry))
+            with quietly():
+                told.append(describe_entry(entry))
         except PluginError as error:
             errors.append(error)
     if form == "json":
@@ -67,6 +68,10 @@ def _entries(registry: Registry, name: str) -> Iterator[Entry]:
 def _unknown(registry: Registry, name: str) -> PluginError:
     """Return the error of a name that nothing has: that of the kind which knows a remedy, if one does."""
     errors = []
+    for item in registry.blocked:
+        if item.name == name:
+            found = f"distribution {item.name} {item.version} is blocked"
+            return PluginError("GL205", found, registry.unblock(item.name))
     for kind in KINDS:
         try:
             getattr(registry, kind).find(name)

@@ -9,6 +9,7 @@ import click
 
 from glulam._errors import GlulamError
 from glulam.catalog import PluginError, Registry
+from glulam.faults import nearest
 
 __all__ = ["run"]
 
@@ -38,7 +39,9 @@ class _Commands(click.Group):
         try:
             command = Registry.installed().commands.find(cmd_name).load()
         except PluginError as error:
-            ctx.fail(f"{error.message}\n  try: {error.remedy}")
+            close = nearest(cmd_name, _OWN)
+            remedy = f"write {close!r}" if error.code == "GL201" and close else error.remedy
+            ctx.fail(f"{error.message}\n  try: {remedy}")
         gc.enable()  # a plug-in's command may run for days
         return command  # type: ignore[no-any-return]
 

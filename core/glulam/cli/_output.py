@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import sys
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["format_option", "print_table"]
+__all__ = ["format_option", "print_table", "quietly"]
 
 format_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
     help="For people or for programs.",
 )  # fmt: skip
+
+
+def quietly() -> contextlib.redirect_stdout[TextIO]:
+    """Send what the code of plugins prints to stderr: stdout is the command's own."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

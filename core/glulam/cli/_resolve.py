@@ -6,7 +6,7 @@ import json
 
 import click
 
-from glulam.cli._output import format_option
+from glulam.cli._output import format_option, quietly
 from glulam.resolver import resolve as resolve_policy
 
 __all__ = ["resolve"]
@@ -21,7 +21,8 @@ def resolve(policy: str, env: str | None, form: str) -> None:
 
     What is printed is a policy file; resolving it again prints it again.
     """
-    mapping = resolve_policy(policy, env=env).to_mapping()
+    with quietly():
+        mapping = resolve_policy(policy, env=env).to_mapping()
     if form == "json":
         click.echo(json.dumps(mapping, indent=2))
         return

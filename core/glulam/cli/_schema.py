@@ -15,7 +15,10 @@ __all__ = ["schema"]
 
 @click.command()
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The file to write; printed where it is left out."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; printed where it is left out.",
 )
 def schema(output: Path | None) -> None:
     """Write the JSON Schema of policy files, from all layers that are installed.

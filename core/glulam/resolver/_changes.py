@@ -50,8 +50,10 @@ class _Changes:
         if isinstance(section, kind):
             items = section.items() if isinstance(section, dict) else enumerate(section)  # type: ignore[arg-type]
             yield from list(items)
-        elif section is not None and section is not UNKNOWN:
-            self._fault("GL104", f"{name} is {shorten(repr(section))}", remedy, name)
+        elif section is not None:
+            self.outline.has_lost = True
+            if section is not UNKNOWN:
+                self._fault("GL104", f"{name} is {shorten(repr(section))}", remedy, name)
 
     def _fault(self, code: str, message: str, remedy: str, *parts: str | int, key: bool = False) -> None:
         self.outline.faults.append(self.document.fault(code, message, remedy, *parts, key=key))
@@ -68,6 +70,8 @@ class _Changes:
             remedy = "leave one of the two out"
             self._fault("GL106", f"changes layer {name!r}, which it removes", remedy, *parts, key=key)
             return None
+        if self.outline.lacks_base or not all(pieces):
+            return None  # one that could not be read may be the one that is meant
         shown = ", ".join([*list(pieces)[:SHOWN], *["..."] * (len(pieces) > SHOWN)])
         remedy = self.suggestions(shorten(str(name)), list(pieces), f"there are: {shown}")
         self._fault("GL106", f"the extended policy has no layer {shorten(str(name))!r}", remedy, *parts, key=key)
@@ -76,6 +80,7 @@ class _Changes:
     def _replace(self, name: str, entry: Any) -> None:  # noqa: ANN401 - any YAML value
         piece = self._find(name, "replace", name, key=True)
         if piece is None:
+            self._add_misplaced([entry], "replace", given=name)
             return
         piece.value = as_entry(entry)
         piece.document, piece.parts, piece.origins = self.document, ("replace", name), {}
@@ -95,16 +100,31 @@ class _Changes:
 
     def _insert(self, group: Any, *parts: str | int) -> None:  # noqa: ANN401 - any YAML value
         if group is UNKNOWN:
+            self.outline.has_lost = True
             return
         sides = [side for side in ("before", "after") if isinstance(group, dict) and side in group]
         if len(sides) != 1 or set(group) - {sides[0], "layers"} or not isinstance(group.get("layers"), list):
             found = f"expected one of 'before' and 'after', and 'layers', found {shorten(repr(group))}"
             self._fault("GL104", found, "write {before: LAYER, layers: [...]}", *parts)
+            lists = (
+                [name for name, value in group.items() if isinstance(value, list)] if isinstance(group, dict) else []
+            )
+            for name in lists:
+                self._add_misplaced(group[name], *parts, name)
             return
         anchor = self._find(group[sides[0]], *parts, sides[0])
         if anchor is None:
+            self._add_misplaced(group["layers"], *parts, "layers")
             return
         self._insert_at(anchor, sides[0], group["layers"], *parts)
+
+    def _add_misplaced(self, entries: list[Any], *parts: str | int, given: str | None = None) -> None:
+        """Keep entries whose place is not known, so that what is wrong with themselves is told all the same."""
+        self.outline.has_lost = True
+        for index, entry in enumerate(entries):
+            where = (*parts, given if given is not None else index)
+            piece = Piece("layer", as_entry(entry), self.document, where, given_name=given, is_misplaced=True)
+            self.outline.layers.append(piece)
 
     def _insert_at(self, anchor: Piece, side: str, entries: list[Any], *parts: str | int) -> None:
         # The ends are in no list: what comes after the shaper is first, what comes before the head is last.

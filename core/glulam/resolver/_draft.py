@@ -10,8 +10,9 @@ from glulam._unknown import UNKNOWN
 from glulam.catalog import Catalog, Entry, PluginError
 from glulam.config import LayerConfig, ObsShaperConfig, PolicyConfig
 from glulam.document import Document, format_path
-from glulam.faults import Fault, is_slip, nearest, shorten
-from glulam.kinds import is_layer
+from glulam.faults import Fault, is_slip, nearest, shorten, suggestion
+from glulam.keys import declared_keys
+from glulam.kinds import is_layer, mistake
 from glulam.resolver._outline import missing_roles
 from glulam.resolver._piece import NAME
 
@@ -51,6 +52,7 @@ class DraftLayer:
     cls: type | None = None
     config: Any = None
     is_broken: bool = False
+    is_misplaced: bool = False
 
     @property
     def line(self) -> int | None:
@@ -72,7 +74,7 @@ class DraftLayer:
 class Draft:
     """A policy before its layers are checked.
 
-    `custom` is a config that builds its policy itself; `is_whole` is False if some of the file could not be read.
+    `custom` is a config that builds its policy itself; `is_whole` and `has_lost` are those of the outline.
     """
 
     name: str
@@ -81,11 +83,13 @@ class Draft:
     faults: list[Fault]
     custom: PolicyConfig | None = None
     is_whole: bool = True
+    has_lost: bool = False
 
 
 def draft_outline(outline: Outline, registry: Registry) -> Draft:
     """Return the draft of a policy file or mapping, with the faults of its entries."""
-    draft = Draft(outline.name, outline.document, [], list(outline.faults), is_whole=outline.is_whole)
+    draft = Draft(outline.name, outline.document, [], list(outline.faults))
+    draft.is_whole, draft.has_lost = outline.is_whole, outline.has_lost
     for piece in outline.pieces:
         layer = _draft_layer(piece, draft.faults)
         _look_up(layer, registry.layers, draft.faults)
@@ -113,7 +117,7 @@ def _name_owners(draft: Draft) -> None:
 
 def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
     """Return the draft of a policy written as a Python config; places are attribute paths."""
-    cls, shares = type(config), config.shares
+    cls, shares = type(config), dict(config.shares or {})
     document = Document(value=None, root=cls.__name__)
     draft = Draft(getattr(config, "name", cls.__name__), document, [], [])
     if cls.is_custom():
@@ -127,8 +131,11 @@ def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
         value = getattr(config, field.name)
         if field.name == "name":
             continue
-        if not is_layer(value):
-            found = f"{field.name} is {shorten(repr(value))}, no layer config"
+        wrong = mistake("layers", type(value)) if is_layer(value) else "no layer config"
+        if wrong is not None:
+            found = f"{field.name} is {shorten(repr(value)) if wrong.startswith('no ') else ''}, {wrong}".replace(
+                " ,", ""
+            )
             draft.faults.append(document.fault("GL104", found, "give it a layer config", field.name))
             broken = DraftLayer(_role(field.name), field.name, (field.name,), document, is_broken=True)
             draft.layers.append(broken)
@@ -138,7 +145,13 @@ def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
         layer.shares = layer.share is not None
         layer.entry = registry.layers.entry_of(type(value))
         draft.layers.append(layer)
+        if not NAME.fullmatch(field.name):
+            remedy = "use lower-case letters, digits and _, a letter first"
+            draft.faults.append(layer.fault("GL104", f"{field.name!r} is no layer name", remedy))
         _check_role(layer, draft.faults)
+    for name in sorted(set(shares) - {layer.name for layer in draft.layers}):
+        remedy = suggestion(name, [layer.name for layer in draft.layers], "name a layer of this policy")
+        draft.faults.append(document.fault("GL104", f"shares names {name!r}, which is no layer", remedy, "shares"))
     draft.layers.sort(key=lambda layer: ROLES.index(layer.role))
     draft.faults += missing_roles(document, {layer.role for layer in draft.layers})
     return draft
@@ -159,6 +172,7 @@ def _draft_layer(piece: Piece, faults: list[Fault]) -> DraftLayer:
     reserved = ENTRY_FIELDS if piece.role == "layer" else ENTRY_FIELDS[:2]
     raw = {key: value for key, value in entry.items() if key not in reserved}
     layer = DraftLayer(piece.role, piece.name, piece.parts, piece.document, raw=raw, origins=piece.origins)
+    layer.is_misplaced = piece.is_misplaced
     faults += _entry_faults(layer, entry)
     return layer
 
@@ -175,7 +189,7 @@ def _entry_faults(layer: DraftLayer, entry: dict[str, Any]) -> Iterator[Fault]:
         close = next((field for field in entry if nearest(str(field), ["layer"])), None)
         remedy = f"write 'layer' for {close!r}" if close else "add 'layer: NAME'"
         yield layer.fault("GL103", "the field 'layer' is missing", remedy)
-    if name is not UNKNOWN and layer.kind and not (isinstance(name, str) and NAME.fullmatch(name)):
+    if "name" in entry and name is not UNKNOWN and not (isinstance(name, str) and NAME.fullmatch(name)):
         remedy = "use lower-case letters, digits and _, a letter first"
         layer.name = str(name)
         yield layer.fault("GL104", f"{shorten(repr(name))} is no layer name", remedy, "name")
@@ -211,15 +225,31 @@ def _look_up(layer: DraftLayer, layers: Catalog, faults: list[Fault]) -> None:
         layer.entry, layer.cls = _meant(layer.kind, layers) if error.code == "GL201" else (layer.entry, None)
     if layer.cls is None:
         return
+    if not layer.is_broken and not NAME.fullmatch(layer.name):
+        found = f"the name of its kind, {shorten(repr(layer.name))}, is no layer name"
+        faults.append(layer.fault("GL104", found, "add 'name: NAME', of lower-case letters, digits and _", "layer"))
     _check_role(layer, faults, "layer")
 
 
 def _check_role(layer: DraftLayer, faults: list[Fault], *field: str) -> None:
-    """Report an observation shaper among the layers, or a layer in its place; nothing more is said of it."""
-    is_shaper, wanted = issubclass(layer.cls or object, ObsShaperConfig), layer.role == "obs_shaper"
-    if is_shaper is wanted or not issubclass(layer.cls or object, (LayerConfig, ObsShaperConfig)):
+    """Report an observation shaper, a layer or an action head that stands in another's place, and no more of it."""
+    cls = layer.cls or object
+    if not issubclass(cls, (LayerConfig, ObsShaperConfig)):
+        return  # a structural config says nothing of what it is
+    acts = any(spec.phase == "act" for spec in declared_keys(cls).values())
+    found = "observation shaper" if issubclass(cls, ObsShaperConfig) else "action head" if acts else "layer"
+    wanted = layer.role.replace("obs_shaper", "observation shaper").replace("_", " ")
+    if found == wanted:
         return
-    found = f"{layer.kind!r} is {'no' if wanted else 'an'} observation shaper"
-    remedy = "name an observation shaper here" if wanted else "name it under 'obs_shaper'"
-    faults.append(layer.fault("GL104", found, remedy, *field))
+    message = f"{layer.kind!r} is {_article(found)}, where {_article(wanted)} is wanted"
+    homes = {
+        "observation shaper": "under 'obs_shaper'",
+        "action head": "under 'action_head'",
+        "layer": "under 'layers'",
+    }
+    faults.append(layer.fault("GL104", message, f"name {_article(wanted)} here, or this one {homes[found]}", *field))
     layer.cls = layer.config = None
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "ao" else f"a {noun}"

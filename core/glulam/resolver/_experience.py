@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glulam._guard import PLUGIN_ERRORS, told
 from glulam.experience import TensorSpec, describe
 from glulam.faults import Fault, Place
 
@@ -31,13 +32,16 @@ def check_experience(
         if layer.is_broken or layer.config is None or not hasattr(layer.config, "experience_spec"):
             continue
         asked = _ask(layer.config)
-        if isinstance(asked, Exception):
-            found = f"its experience_spec() raised {type(asked).__name__}: {asked}"
-            yield layer.fault("GL502", found, "change the fields that it names, or tell its authors")
+        if isinstance(asked, str):
+            yield layer.fault("GL502", asked, "change the fields that it names, or tell its authors")
         else:
             owned.append((f"layer {layer.name!r}", asked, _at_layer(layer)))
     for number, loss in enumerate(losses):
-        owned.append((f"loss {type(loss).__name__}", _stored(loss, keys), _at_loss(number)))
+        asked = _ask(loss)
+        if isinstance(asked, str):
+            yield _at_loss(number)(f"loss {type(loss).__name__}: {asked}", "tell its authors")
+        else:
+            owned.append((f"loss {type(loss).__name__}", _stored(loss, keys) | asked, _at_loss(number)))
     for owner, specs, fault in owned:
         for key, spec in specs.items():
             first, other = wanted.setdefault(key, (owner, spec))
@@ -64,7 +68,7 @@ def _stored(loss: LossConfig, keys: Mapping[str, KeyInfo]) -> dict[Key, TensorSp
         dims = tuple(dim for dim in info.dims or () if isinstance(dim, int)) if info else ()
         if info is not None and info.dims is not None and len(dims) == len(info.dims):
             found[key] = TensorSpec(dims, info.dtype)
-    return found | loss.experience_spec()
+    return found
 
 
 def _agree(one: TensorSpec, other: TensorSpec) -> bool:
@@ -73,11 +77,14 @@ def _agree(one: TensorSpec, other: TensorSpec) -> bool:
     return (one.shape, one.per) == (other.shape, other.per) and (floats or one.dtype == other.dtype)
 
 
-def _ask(config: Any) -> Mapping[Key, TensorSpec] | Exception:  # noqa: ANN401 - the protocol is structural
+def _ask(config: Any) -> dict[Key, TensorSpec] | str:  # noqa: ANN401 - the protocol is structural
+    """Return what a config wants stored, or what is wrong with its answer."""
     try:
-        return dict(config.experience_spec())
-    except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything
-        return error
+        specs = dict(config.experience_spec())
+    except PLUGIN_ERRORS as error:
+        return f"its experience_spec() raised {told(error)}"
+    wrong = next((key for key, spec in specs.items() if not isinstance(spec, TensorSpec)), None)
+    return specs if wrong is None else f"its experience_spec() gives no TensorSpec for {wrong!r}"
 
 
 def _at_layer(layer: DraftLayer) -> Callable[[str, str], Fault]:

@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+import attrs
+
 from glulam._unknown import UNKNOWN
 from glulam.environment import INPUTS, OPTIONAL_INPUTS
 from glulam.faults import is_slip, nearest, shorten, suggestion
@@ -52,6 +54,14 @@ def key_fields(layer: DraftLayer, direction: str) -> list[Use]:
     return uses
 
 
+class Lost(NamedTuple):
+    """A write whose key is not what was meant: after which position the key may be missed, and where it is made."""
+
+    earliest: int
+    position: int
+    default: str | None
+
+
 class Graph:
     """The keys of a policy: where each is read and written, by positions in the order of execution."""
 
@@ -65,8 +75,8 @@ class Graph:
             for use in uses:
                 self.writer.setdefault(use.key, position)
         self.broken = [(n, layer) for n, layer in enumerate(layers) if layer.is_broken or layer.config is None]
-        # Writes whose key is not what was meant, as (the first position it may be missed after, its own position).
-        self.lost = [(n, n) for n, layer in enumerate(layers) if _has_lost_key(layer)]
+        self.lost = [Lost(n, n, key) for n, layer in enumerate(layers) for key in _lost_keys(layer)]
+        self._misspelt: dict[str, bool] = {}
 
     @cached_property
     def known_keys(self) -> list[str]:
@@ -79,10 +89,15 @@ class Graph:
 
         Keys that differ in a number alone are meant to differ.
         """
-        close = nearest(key, self.known_keys)
-        if close is None or close == key or NUMBER.sub("", key) == NUMBER.sub("", close):
-            return False
-        return is_slip(key, close)
+        if key not in self._misspelt:
+            close = nearest(key, self.known_keys)
+            meant = close is not None and NUMBER.sub("", key) != NUMBER.sub("", close)
+            self._misspelt[key] = meant and is_slip(key, close or "")
+        return self._misspelt[key]
+
+    def is_ordered(self, writer: int, reader: int) -> bool:
+        """Whether a write comes before a read, or nobody can say, since one of the two has no known place."""
+        return writer < reader or self.layers[writer].is_misplaced or self.layers[reader].is_misplaced
 
     def names(self) -> str:
         """Return the keys that there are, as a remedy lists them."""
@@ -98,7 +113,7 @@ def check_keys(graph: Graph) -> list[Fault]:
     for position, (layer, uses) in enumerate(zip(graph.layers, graph.reads, strict=True)):
         for use in uses:
             writer = graph.writer.get(use.key)
-            if use.key in graph.offered or (writer is not None and writer < position):
+            if use.key in graph.offered or (writer is not None and graph.is_ordered(writer, position)):
                 continue
             if writer is not None:
                 misreads.append(Misread(position, writer, use.field, use.key))
@@ -130,8 +145,8 @@ def _writes(graph: Graph) -> Iterator[Fault]:
     names: dict[str, int] = {}
     for position, (layer, uses) in enumerate(zip(graph.layers, graph.writes, strict=True)):
         twin = names.setdefault(layer.name, position)
-        if twin != position and graph.writes[twin] == uses:
-            continue  # a layer written twice is reported once, by its name
+        if (twin != position and graph.writes[twin] == uses) or layer.is_misplaced:
+            continue  # a layer written twice is reported once, by its name; one without a place may be a change
         own: set[str] = set()
         for field, key in uses:
             owner = graph.writer[key]
@@ -145,7 +160,7 @@ def _writes(graph: Graph) -> Iterator[Fault]:
             else:
                 own.add(key)
                 continue
-            graph.lost.append((min(owner, position), position))
+            graph.lost.append(Lost(min(owner, position), position, _default(layer, field)))
             place = (field,) if field else ()
             yield layer.fault("GL302", found, f"set {field or 'the output'} to a key of its own", *place)
 
@@ -159,7 +174,6 @@ def _not_offered(graph: Graph, layer: DraftLayer, use: Use) -> Fault:
 
 def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterator[Fault]:
     """Yield GL304 for keys that nothing writes, less those that a write gone astray was to provide."""
-    known = graph.known_keys
     readers = {key: uses[0][0] for key, uses in missing.items()} if graph.lost else {}
     if len(readers) > MANY:  # which write was to provide which key would take too long to tell
         explained = set(sorted(readers, key=readers.__getitem__)[: len(graph.lost)])
@@ -169,7 +183,10 @@ def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterato
     for key, uses in missing.items():
         if key in explained:
             continue
-        remedy = suggestion(key, known, f"there are: {graph.names()}") if len(missing) <= MANY else "see the others"
+        remedy = "see the others"
+        if len(missing) <= MANY:
+            near = [item for item in graph.known_keys if item not in graph.offered or is_slip(key, item)]
+            remedy = suggestion(key, near, f"there are: {graph.names()}")
         for position, use in uses:
             place = (use.field,) if use.field else ()
             yield graph.layers[position].fault(
@@ -180,18 +197,27 @@ def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterato
 def _explained(graph: Graph, doubtful: dict[str, int]) -> Iterator[str]:
     """Yield, for each write that was lost, the key that it was most likely to provide: the one read next."""
     left = dict(doubtful)
-    for earliest, position in graph.lost:
+    for earliest, position, default in graph.lost:
         candidates = [key for key, reader in left.items() if reader > earliest]
         if candidates:
-            best = min(candidates, key=lambda key: (left[key] <= position, left[key]))
+            best = min(candidates, key=lambda key: (key != default, left[key] <= position, left[key]))
             del left[best]
             yield best
 
 
-def _has_lost_key(layer: DraftLayer) -> bool:
-    """Whether the field that names a key to be written is at fault, so that the key is not known."""
+def _lost_keys(layer: DraftLayer) -> Iterator[str | None]:
+    """Yield the default of each field that names a key to be written and is at fault, so that the key is not known."""
     specs = declared_keys(type(layer.config)) if layer.config is not None else {}
-    return any(spec.direction == "write" and getattr(layer.config, f) is UNKNOWN for f, spec in specs.items())
+    for field, spec in specs.items():
+        if spec.direction == "write" and getattr(layer.config, field) is UNKNOWN:
+            yield _default(layer, field)
+
+
+def _default(layer: DraftLayer, field: str | None) -> str | None:
+    """Return the key that a field names where a policy says none."""
+    fields = attrs.fields_dict(type(layer.config)) if field else {}
+    default = fields[field].default if field in fields else None
+    return default if isinstance(default, str) else None
 
 
 def is_promised(graph: Graph, key: str, reader: int | None = None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from glulam._guard import PLUGIN_ERRORS, TooSlowError, guarded, import_limit, told
 from glulam.faults import Fault, in_order
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def _advice(draft: Draft, answer: Answer) -> Iterator[Fault]:
         yield _failed(draft, answer, answer.error.message)
         return
     try:
-        items = list(answer.value or ())
-    except Exception as error:  # noqa: BLE001 - a generator runs the plugin's code
-        yield _failed(draft, answer, f"{answer.entry.qualified}: its lints raised {type(error).__name__}: {error}")
+        with guarded(import_limit()):
+            items = list(answer.value or ())  # a generator runs the plugin's code
+    except (*PLUGIN_ERRORS, TooSlowError) as error:
+        yield _failed(draft, answer, f"{answer.entry.qualified}: its lints raised {told(error)}")
         return
     for item in items:
         if isinstance(item, Advice):

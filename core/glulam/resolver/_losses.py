@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from glulam.catalog import PluginError
 from glulam.config import LossConfig
-from glulam.faults import Fault, Place, suggestion
+from glulam.faults import Fault, Place, nearest, shorten
 from glulam.keys import declared_keys
 from glulam.resolver._graph import is_promised
 from glulam.structure import structure_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from glulam.catalog import Registry
     from glulam.document import Document
@@ -27,10 +28,14 @@ def resolve_losses(
     """Return the configs of losses given by name, as `{loss: NAME, ...fields}` or as configs; and the faults."""
     configs: list[LossConfig] = []
     faults: list[Fault] = []
-    for number, loss in enumerate(losses):
+    for number, loss in enumerate([losses] if isinstance(losses, str) else losses):
         place = Place(path=f"losses[{number}]", file=document.file)
         if isinstance(loss, LossConfig):
             configs.append(loss)
+            continue
+        if not isinstance(loss, (str, Mapping)):
+            found = f"a loss is a name, a mapping or a LossConfig, found {shorten(repr(loss))}"
+            faults.append(Fault(code="GL104", message=found, remedy="name one", place=place))
             continue
         fields = {"loss": loss} if isinstance(loss, str) else dict(loss)
         name = str(fields.pop("loss", ""))
@@ -53,12 +58,20 @@ def check_losses(losses: Iterable[LossConfig], graph: Graph, document: Document)
     """Yield GL501 for each key that a loss needs and that neither policy nor environment nor trainer writes."""
     for loss in losses:
         needed = {key: field for field in declared_keys(type(loss)) for key in _names(getattr(loss, field))}
-        needed |= {key: key for key in loss.stored_keys if key not in loss.computed_keys}
+        needed |= {key: "" for key in loss.stored_keys if key not in {*loss.computed_keys, *needed}}
         for key, field in needed.items():
             if key not in graph.offered and key not in graph.writer and not is_promised(graph, key):
-                found = f"loss {type(loss).__name__} needs {key!r} (its {field}), which nothing writes"
-                remedy = suggestion(key, sorted(graph.writer), "let a layer write it, or leave the loss out")
-                yield document.fault("GL501", found, remedy, "layers", key=True)
+                what = f" (its {field})" if field else ""
+                found = f"loss {type(loss).__name__} needs {key!r}{what}, which nothing writes"
+                yield document.fault("GL501", found, _remedy(graph, key, field), "layers", key=True)
+
+
+def _remedy(graph: Graph, key: str, field: str) -> str:
+    close = nearest(key, graph.writer)
+    if close is None:
+        return "let a layer write it, or leave the loss out"
+    own = f"write {close!r} for the loss's {field}, or " if field else ""
+    return f"{own}let the layer that writes {close!r} write {key!r}"
 
 
 def _names(value: object) -> Iterable[str]:

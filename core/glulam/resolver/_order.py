@@ -129,7 +129,7 @@ def _valid_order(layers: Sequence[DraftLayer], edges: Edges, circle: list[int]) 
                 waiting[following] -= 1
                 if not waiting[following]:
                     heapq.heappush(ready, following)
-    return [layers[position].name for position in order if layers[position].role == "layer"]
+    return [layers[p].name for p in order if layers[p].role == "layer" and layers[p].name]
 
 
 def _components(size: int, edges: Edges) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from glulam._guard import PLUGIN_ERRORS, told
 from glulam._unknown import UNKNOWN
 from glulam.catalog import PluginError
 from glulam.document import Document, read_document
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
     from glulam.catalog import Registry
     from glulam.config import PolicyConfig
 
-__all__ = ["FORMAT", "Outline", "find_source", "missing_roles", "outline_document"]
+__all__ = ["FORMAT", "Outline", "find_source", "header_faults", "missing_roles", "outline_document"]
 
 FORMAT = 1
+LONGEST_CHAIN = 50
 SECTIONS = ("obs_shaper", "layers", "action_head")
 TOP_FIELDS = ("glulam", "name", "extends", *SECTIONS, *CHANGES)
 
 
 @attrs.define
 class Outline:
-    """The entries of a policy in order of execution; `is_whole` is False if some of them could not be read."""
+    """The entries of a policy in order of execution.
+
+    `is_whole` is False if there are none to speak of, `has_lost` is True if some could not be read or placed,
+    `lacks_base` if what it extends is not to be had.
+    """
 
     document: Document
     name: str = "policy"
@@ -39,6 +45,8 @@ class Outline:
     action_head: Piece | None = None
     faults: list[Fault] = attrs.field(factory=list)
     is_whole: bool = True
+    has_lost: bool = False
+    lacks_base: bool = False
 
     @property
     def pieces(self) -> list[Piece]:
@@ -62,20 +70,34 @@ def find_source(source: str | Path, registry: Registry) -> Document | PolicyConf
     except PluginError as error:
         place = Place(path="$", file=text)
         raise PolicyError([Fault(code=error.code, message=error.message, remedy=error.remedy, place=place)]) from error
-    return loaded() if isinstance(loaded, type) else loaded
+    return loaded if isinstance(loaded, Document) else _default_config(loaded, text)
+
+
+def _default_config(cls: type[PolicyConfig], name: str) -> PolicyConfig:
+    try:
+        return cls()
+    except PLUGIN_ERRORS as error:
+        remedy = f"name its fields in a file: 'policy: {name}' and 'config: {{...}}'"
+        fault = Fault(
+            code="GL103", message=f"{cls.__name__}() raised {told(error)}", remedy=remedy, place=Place(file=name)
+        )
+        raise PolicyError([fault]) from error
 
 
 def outline_document(document: Document, registry: Registry) -> Outline:
     """Return the outline of a policy file or mapping, all that it extends included, with the faults of each."""
     outline = _outline(document, registry, ())
-    if outline.is_whole and isinstance(document.value, dict):
+    value = document.value
+    if outline.is_whole and isinstance(value, dict) and not outline.lacks_base:
         # A misspelt section is reported once, as the unknown field that it is.
         guesses = {nearest(str(field), TOP_FIELDS) for field in document.value if field not in TOP_FIELDS}
         there = {piece.role for piece in outline.pieces} | {role for role in SECTIONS if role in guesses}
         outline.faults += missing_roles(document, there)
-        if "layers" not in {*document.value, *guesses} and "extends" not in document.value:
-            found = "the list of layers is missing"
-            outline.faults.append(document.fault("GL103", found, "write 'layers:' and a list"))
+        if "layers" not in value and "extends" not in value:
+            outline.has_lost = True
+            if "layers" not in guesses:
+                found = "the list of layers is missing"
+                outline.faults.append(document.fault("GL103", found, "write 'layers:' and a list"))
     return outline
 
 
@@ -97,12 +119,13 @@ def _outline(document: Document, registry: Registry, chain: tuple[str, ...]) -> 
             outline.faults.append(fault)
         outline.is_whole = False
         return outline
-    outline.faults += _header_faults(document, value)
+    outline.faults += _section_faults(document, value)
+    misspelt = {nearest(str(field), TOP_FIELDS) for field in value if field not in TOP_FIELDS}
+    outline.has_lost = bool(misspelt & {"layers", "extends", *CHANGES}) or ("extends" in value and "layers" in value)
     if "extends" in value:
         _extend(outline, registry, chain)
     _take_sections(outline, value)
-    if outline.is_whole:
-        apply_changes(outline, value, document)
+    apply_changes(outline, value, document)
     return outline
 
 
@@ -115,8 +138,11 @@ def _take_sections(outline: Outline, value: Mapping[str, Any]) -> None:
         if value.get(role) is not None:
             setattr(outline, role, Piece(role, as_entry(value[role]), document, (role,)))
     layers = value.get("layers")
-    if "layers" not in value or "extends" in value or layers is UNKNOWN:
+    if "layers" not in value or "extends" in value:
         return  # a list of layers beside `extends` is refused above
+    outline.has_lost |= not isinstance(layers, list)
+    if layers is UNKNOWN:
+        return
     if isinstance(layers, list):
         outline.layers += [Piece("layer", as_entry(e), document, ("layers", i)) for i, e in enumerate(layers)]
     else:
@@ -124,11 +150,9 @@ def _take_sections(outline: Outline, value: Mapping[str, Any]) -> None:
         outline.faults.append(document.fault("GL104", found, "write a list of layers", "layers"))
 
 
-def _header_faults(document: Document, value: Mapping[str, Any]) -> Iterator[Fault]:
-    for field in value:
-        if field not in TOP_FIELDS:
-            remedy = suggestion(str(field), TOP_FIELDS, f"remove it; there are: {', '.join(TOP_FIELDS)}")
-            yield document.fault("GL102", f"unknown field {shorten(repr(field))}", remedy, field, key=True)
+def header_faults(document: Document) -> Iterator[Fault]:
+    """Yield what is wrong with a document's format version and name."""
+    value = document.value
     if "glulam" not in value:
         if "glulam" not in {nearest(str(field), TOP_FIELDS) for field in value if field not in TOP_FIELDS}:
             yield document.fault("GL103", "the format version is missing", f"start with 'glulam: {FORMAT}'")
@@ -138,6 +162,14 @@ def _header_faults(document: Document, value: Mapping[str, Any]) -> Iterator[Fau
     name = value.get("name", "")
     if name is not UNKNOWN and not isinstance(name, str):
         yield document.fault("GL104", f"name is {shorten(repr(name))}, no string", "quote it", "name")
+
+
+def _section_faults(document: Document, value: Mapping[str, Any]) -> Iterator[Fault]:
+    for field in value:
+        if field not in TOP_FIELDS:
+            remedy = suggestion(str(field), TOP_FIELDS, f"remove it; there are: {', '.join(TOP_FIELDS)}")
+            yield document.fault("GL102", f"unknown field {shorten(repr(field))}", remedy, field, key=True)
+    yield from header_faults(document)
     if "extends" in value and value.get("layers") is not None:
         remedy = "add layers by 'insert', change them by 'set' and 'replace'"
         yield document.fault("GL104", "a policy that extends another has no list of layers", remedy, "layers", key=True)
@@ -163,13 +195,22 @@ def _extend(outline: Outline, registry: Registry, chain: tuple[str, ...]) -> Non
         found = f"policies extend each other in a circle: {' extends '.join(files)}"
         outline.faults.append(document.fault("GL106", found, "let one of them stand alone", "extends"))
         parent = None
-    if parent is None:
-        outline.is_whole = False
-        return
-    base = _outline(parent, registry, chain)
+    if parent is not None and len(chain) > LONGEST_CHAIN:
+        found = f"a chain of over {LONGEST_CHAIN} policies, each of which extends the next"
+        outline.faults.append(document.fault("GL106", found, "extend fewer", "extends"))
+        parent = None
+    base = Outline(document, is_whole=False) if parent is None else _outline(parent, registry, chain)
     outline.faults += base.faults
-    outline.name, outline.is_whole = base.name, base.is_whole
+    outline.name, outline.lacks_base = base.name, base.lacks_base or not base.is_whole
+    outline.has_lost |= base.has_lost or outline.lacks_base
     outline.obs_shaper, outline.layers, outline.action_head = base.obs_shaper, base.layers, base.action_head
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # a name that the file system cannot hold
 
 
 def _parent(document: Document, wanted: Any, registry: Registry) -> Document:  # noqa: ANN401 - any YAML value
@@ -182,15 +223,17 @@ def _parent(document: Document, wanted: Any, registry: Registry) -> Document:  #
         message, remedy = f"extends is {shorten(repr(wanted))}, no policy", "name a policy or a YAML file"
     elif wanted.endswith((".yaml", ".yml")):
         path = Path(document.file).parent / wanted if document.file else Path(wanted)
-        if path.is_file():
+        if _is_there(path):
             return read_document(path)
         message, remedy = f"extends {shorten(repr(wanted))}, but there is no file {path}", "check the path"
     else:
         try:
             resource = registry.policies.find(wanted).resource
         except PluginError as error:
-            message, remedy = error.message, error.remedy
-            message = f"extends an {message}" if error.code == "GL201" else message
+            if error.code != "GL201":
+                fault = document.fault(error.code, error.message, error.remedy, "extends")
+                raise PolicyError([fault]) from error
+            message, remedy = f"extends an {error.message}", error.remedy
         else:
             if resource is not None:
                 return read_document(resource)

@@ -19,7 +19,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Piece:
     """An entry, where it stands, and which of its fields an extending file has set.
 
-    `given_name` is the name of the layer that it replaces.
+    `given_name` is the name of the layer that it replaces; `is_misplaced` says that nobody knows where it stands.
     """
 
     role: str
@@ -28,6 +28,7 @@ class Piece:
     parts: PathParts
     origins: dict[str, tuple[Document, PathParts]] = attrs.field(factory=dict)
     given_name: str | None = None
+    is_misplaced: bool = False
 
     @property
     def name(self) -> str:

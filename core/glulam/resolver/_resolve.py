@@ -11,15 +11,15 @@ import attrs
 from glulam._errors import GlulamError
 from glulam.catalog import PluginError, Registry
 from glulam.config import LossConfig, PolicyConfig
-from glulam.document import Document
+from glulam.document import Document, mapping_document
 from glulam.environment import EnvSpec
-from glulam.faults import Fault, Place, PolicyError, suggestion
+from glulam.faults import Fault, Place, PolicyError, shorten, suggestion
 from glulam.resolver._draft import ROLES, Draft, DraftLayer, draft_config, draft_outline
 from glulam.resolver._experience import check_experience
 from glulam.resolver._graph import Graph, check_keys
 from glulam.resolver._lint import lint
 from glulam.resolver._losses import check_losses, resolve_losses
-from glulam.resolver._outline import find_source, outline_document
+from glulam.resolver._outline import find_source, header_faults, outline_document
 from glulam.resolver._resolved import ResolvedLayer, ResolvedPolicy
 from glulam.resolver._shapes import check_shapes
 from glulam.resolver._structure import check_shared, structure_layers
@@ -57,6 +57,7 @@ def resolve(
     """
     registry = registry or Registry.installed()
     if isinstance(source, ResolvedPolicy):
+        env, losses = env or source.env, losses or source.losses
         source = source.custom or source.to_mapping()
     spec, faults = _environment(env, registry)
     try:
@@ -86,7 +87,7 @@ def _check(
     """Complete the layers of a draft, adding what is wrong with them to the faults; return the keys."""
     if draft.is_whole:
         structure_layers(draft.layers, faults)
-        layers = _with_ends(draft.layers)
+        layers = _with_ends(draft)
         graph = Graph(layers, env)
         faults += check_keys(graph)
         keys, found = check_shapes(layers, env)
@@ -96,11 +97,12 @@ def _check(
     return {}
 
 
-def _with_ends(layers: list[DraftLayer]) -> list[DraftLayer]:
-    """Return the layers with a broken one for each section that is not there: it may write anything."""
-    there = {layer.role for layer in layers}
-    missing = [DraftLayer(role, "", (), Document(None), is_broken=True) for role in ROLES if role not in there]
-    return sorted([*layers, *missing], key=lambda layer: ROLES.index(layer.role))
+def _with_ends(draft: Draft) -> list[DraftLayer]:
+    """Return the layers with a broken one for each section that is not there or not whole: it may write anything."""
+    there = {layer.role for layer in draft.layers} | ({"layer"} if not draft.has_lost else set())
+    missing = {role for role in ROLES if role not in there} | ({"layer"} if draft.has_lost else set())
+    lost = [DraftLayer(role, "", (), Document(None), is_broken=True) for role in ROLES if role in missing]
+    return sorted([*lost, *draft.layers], key=lambda layer: ROLES.index(layer.role))
 
 
 def _environment(env: EnvSpec | str | None, registry: Registry) -> tuple[EnvSpec | None, list[Fault]]:
@@ -109,31 +111,37 @@ def _environment(env: EnvSpec | str | None, registry: Registry) -> tuple[EnvSpec
         return env, []
     from glulam.worlds import environment_spec
 
+    place = Place(path="env")
     try:
         return environment_spec(env, registry=registry), []
     except PluginError as error:
-        place = Place(path="env")
         return None, [Fault(code=error.code, message=error.message, remedy=error.remedy, place=place)]
+    except PolicyError as error:  # of a file that holds a spec
+        return None, list(error.faults)
+    except GlulamError as error:
+        return None, [Fault(code="GL104", message=str(error), remedy="name another, or mend it", place=place)]
 
 
 def _draft(source: Any, registry: Registry) -> Draft:  # noqa: ANN401 - a Source that is no ResolvedPolicy
     if isinstance(source, (str, Path)):
         source = find_source(source, registry)
     if isinstance(source, Mapping):
-        source = Document(value=dict(source))
+        source = mapping_document(source)
     if isinstance(source, PolicyConfig):
         return draft_config(source, registry)
     if not isinstance(source, Document):
         msg = f"cannot resolve a {type(source).__name__}: give a name, a path, a mapping or a PolicyConfig"
         raise GlulamError(msg)
     if isinstance(source.value, dict) and "policy" in source.value:
-        return draft_config(_registered_config(source, registry), registry)
+        draft = draft_config(_registered_config(source, registry), registry)
+        draft.name = source.value.get("name", draft.name)
+        return draft
     return draft_outline(outline_document(source, registry), registry)
 
 
 def _registered_config(document: Document, registry: Registry) -> PolicyConfig:
     """Return the Python config that a file names by `policy: NAME`, with the fields under `config`."""
-    faults = [*document.faults]
+    faults = [*document.faults, *header_faults(document)]
     for field in document.value:
         if field not in CUSTOM_FIELDS:
             remedy = suggestion(str(field), CUSTOM_FIELDS, f"remove it; there are: {', '.join(CUSTOM_FIELDS)}")
@@ -146,9 +154,13 @@ def _registered_config(document: Document, registry: Registry) -> PolicyConfig:
     if cls is None:
         found = document.fault("GL104", "not a Python policy", "write 'extends' for 'policy'", "policy", key=True)
         raise PolicyError([*faults, found])
-    config, problems = structure_fields(cls, document.value.get("config") or {})
+    fields = document.value.get("config") or {}
+    if not isinstance(fields, dict):
+        found = document.fault("GL104", f"config is {shorten(repr(fields))}, no mapping", "write its fields", "config")
+        raise PolicyError([*faults, found])
+    config, problems = structure_fields(cls, fields)
     for problem in problems:
-        place = ("config",) if problem.field is None else ("config", problem.field)
+        place = ("config", *problem.place(fields))
         faults.append(document.fault(problem.code, problem.message, problem.remedy, *place, key=problem.at_key))
     if faults or config is None:
         raise PolicyError(faults)
@@ -169,4 +181,5 @@ def _resolved(layer: DraftLayer) -> ResolvedLayer:
     entry = layer.entry
     if entry is None:
         return ResolvedLayer(layer.name, None, layer.config, share=layer.share)
-    return ResolvedLayer(layer.name, entry.qualified, layer.config, entry.distribution, entry.version, layer.share)
+    raw = None if attrs.has(type(layer.config)) else layer.raw
+    return ResolvedLayer(layer.name, entry.qualified, layer.config, entry.distribution, entry.version, layer.share, raw)

@@ -25,7 +25,7 @@ __all__ = ["ResolvedLayer", "ResolvedPolicy"]
 class ResolvedLayer:
     """A layer with a complete config and where it came from (`kind` is `distribution:layer`).
 
-    `share` names the layer whose weights it uses.
+    `share` names the layer whose weights it uses; `raw` holds the fields of a structural config, which declares none.
     """
 
     name: str
@@ -34,6 +34,7 @@ class ResolvedLayer:
     distribution: str | None = None
     version: str | None = None
     share: str | None = None
+    raw: Mapping[str, Any] | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the layer as an entry of a policy file.
@@ -48,7 +49,8 @@ class ResolvedLayer:
             )
             raise GlulamError(msg)
         shared = {"share": self.share} if self.share else {}
-        return {"layer": self.kind, "name": self.name} | shared | plain_fields(self.config)
+        fields = plain_fields(self.config) if self.raw is None else dict(self.raw)
+        return {"layer": self.kind, "name": self.name} | shared | fields
 
 
 @attrs.frozen(kw_only=True)

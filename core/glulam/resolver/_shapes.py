@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from glulam._errors import GlulamError
+from glulam._guard import PLUGIN_ERRORS, told
 from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN, UnknownError
 from glulam.environment import INPUTS, OPTIONAL_INPUTS
@@ -69,9 +71,9 @@ class _LayerShapes:
         for field, spec in specs.items():
             if getattr(self.layer.config, field) is UNKNOWN:
                 self._lose(spec.shape.split())
-        for field, spec, key in reads:
-            self.position = self._keys(field, spec).index(key)
-            self._check_read(field, spec, key)
+        for field, group in groupby(reads, key=itemgetter(0)):
+            for self.position, (_, spec, key) in enumerate(group):
+                self._check_read(field, spec, key)
         self._require_complete(specs)
         for field, spec in specs.items():
             if spec.direction == "write":
@@ -138,12 +140,14 @@ class _LayerShapes:
             return
         try:
             with attrs.validators.disabled():
-                self.layer.config = attrs.evolve(self.layer.config, **self.inferred, **widths)
-        except Exception as error:  # noqa: BLE001 - a stranger's __attrs_post_init__ may raise anything
-            self._fault("GL403", f"{type(error).__name__}: {error}", "change the fields that it names")
+                aliases = {field.name: field.alias or field.name for field in attrs.fields(type(self.layer.config))}
+                found = {aliases[name]: value for name, value in (self.inferred | widths).items()}
+                self.layer.config = attrs.evolve(self.layer.config, **found)
+        except PLUGIN_ERRORS as error:
+            self._fault("GL403", told(error), "change the fields that it names")
             return
-        for found in invalid_fields(self.layer.config):
-            self._fault("GL403", found.message, found.remedy, *([found.field] if found.field else []))
+        for invalid in invalid_fields(self.layer.config):
+            self._fault("GL403", invalid.message, invalid.remedy, *invalid.place(self.layer.raw))
 
     def _require_complete(self, specs: dict[str, KeySpec]) -> None:
         if self.pending or self.failed:
@@ -180,6 +184,8 @@ class _LayerShapes:
             width = self._written_width(tokens, info.dims)
             if width is None or width not in self.lost:
                 self._fault("GL401", found, "change the width of one of them, or put a layer between", width or field)
+            if width is not None:
+                object.__setattr__(self.layer.config, width, UNKNOWN)
             self._lose(tokens)
 
     def _lose(self, tokens: Iterable[str]) -> None:
@@ -236,10 +242,10 @@ class _LayerShapes:
             value = self._look_up(token)
         except UnknownError:
             return unknown
-        except Exception as error:  # noqa: BLE001 - a property of a stranger's config may raise anything
+        except PLUGIN_ERRORS as error:
             if not self.pending and not self.failed:
-                remedy = "change the fields that it names" if not isinstance(error, GlulamError) else "see above"
-                self._fault("GL403", f"{token}: {error}", remedy, *([field] if field else []))
+                found = f"{token}: {told(error).partition(': ')[2]}"
+                self._fault("GL403", found, "change the fields that it names", *([field] if field else []))
             return unknown
         if isinstance(value, tuple) and self.position < len(value):
             value = value[self.position]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from glulam._guard import PLUGIN_ERRORS, told
 from glulam._unknown import UNKNOWN
 from glulam.faults import Suggestions, shorten
 from glulam.keys import declared_keys
 from glulam.kinds import is_layer
-from glulam.structure import structure_fields
+from glulam.structure import check_fields, structure_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from glulam.resolver._draft import DraftLayer
 
 __all__ = ["check_shared", "structure_layers"]
+
+KEYS = ("in_keys", "out_keys")
 
 
 def structure_layers(layers: list[DraftLayer], faults: list[Fault]) -> None:
@@ -88,24 +92,53 @@ def _structure(layer: DraftLayer, faults: list[Fault], given: Mapping[str, Any] 
 
     `given` holds values for fields that the policy leaves out: those of the layer whose weights it shares.
     """
-    if layer.config is not None or layer.cls is None:
+    if layer.cls is None:
         return
-    if not attrs.has(layer.cls):
-        try:
-            config = layer.cls(**layer.raw)
-        except Exception as error:  # noqa: BLE001 - a stranger's constructor may raise anything
-            faults.append(layer.fault("GL104", f"{type(error).__name__}: {error}", "mend the fields"))
-            return
-        if is_layer(config):
-            layer.config = config
-        else:
-            found = f"{layer.cls.__name__} lacks in_keys or out_keys, so that it is no layer config"
-            faults.append(layer.fault("GL203", found, "tell its authors", "layer"))
+    if layer.config is not None:
+        _check_given(layer, faults)
+    elif not attrs.has(layer.cls):
+        _construct(layer, faults)
+    else:
+        layer.config, problems = structure_fields(layer.cls, layer.raw, given)
+        faults += [
+            layer.fault(found.code, found.message, found.remedy, *found.place(layer.raw), key=found.at_key)
+            for found in problems
+        ]
+
+
+def _construct(layer: DraftLayer, faults: list[Fault]) -> None:
+    """Make a structural config, which declares no fields."""
+    try:
+        config = layer.cls(**layer.raw) if layer.cls else None
+    except PLUGIN_ERRORS as error:
+        faults.append(layer.fault("GL104", told(error), "mend the fields"))
         return
-    layer.config, problems = structure_fields(layer.cls, layer.raw, given)
-    for problem in problems:
-        place = () if problem.field is None else (problem.field,)
-        faults.append(layer.fault(problem.code, problem.message, problem.remedy, *place, key=problem.at_key))
+    wrong = None if is_layer(config) else "lacks in_keys or out_keys"
+    wrong = wrong or next(
+        (f"has {name} that are no list of keys" for name in KEYS if not _are_keys(config, name)), None
+    )
+    if wrong is None:
+        layer.config = config
+    else:
+        faults.append(layer.fault("GL203", f"{type(config).__name__} {wrong}", "tell its authors", "layer"))
+
+
+def _are_keys(config: Any, name: str) -> bool:  # noqa: ANN401 - the protocol is structural
+    try:
+        keys = getattr(config, name)
+    except PLUGIN_ERRORS:
+        return False
+    return isinstance(keys, (list, tuple)) and all(isinstance(key, str) and key for key in keys)
+
+
+def _check_given(layer: DraftLayer, faults: list[Fault]) -> None:
+    """Check a config that was made in Python as if a file had said it; bad fields are unknown in a copy."""
+    problems = check_fields(layer.config) if attrs.has(type(layer.config)) else []
+    if problems:
+        layer.config = copy(layer.config)
+    for found in problems:
+        faults.append(layer.fault(found.code, found.message, found.remedy, *found.place({found.field or "": 0})))
+        object.__setattr__(layer.config, found.field or "", UNKNOWN)
 
 
 def _owner_faults(layer: DraftLayer, owners: dict[str, DraftLayer], suggestions: Suggestions) -> Iterator[Fault]:
@@ -121,11 +154,12 @@ def _owner_faults(layer: DraftLayer, owners: dict[str, DraftLayer], suggestions:
     elif owner is layer:
         yield layer.fault("GL104", "shares its own weights", "name another layer, or leave share out", "share")
     elif owner.share is not None:
-        remedy = f"write {owner.share!r}"
+        mutual = owner.share == layer.name
+        remedy = "let one of the two have weights of its own" if mutual else f"write {owner.share!r}"
         yield layer.fault("GL104", f"shares the weights of {wanted!r}, which shares those of another", remedy, "share")
     elif owner.cls is not None and layer.cls is not None and owner.cls is not layer.cls:
         found = f"is a {layer.kind}, but {wanted!r}, whose weights it shares, is a {owner.kind}"
-        yield layer.fault("GL104", found, f"write 'layer: {owner.kind}'", "layer")
+        yield layer.fault("GL104", found, f"share the weights of another {layer.kind}, or none", "share")
     else:
         layer.share = wanted
 
