@@ -9,6 +9,7 @@ from glulam.catalog import PluginError
 from glulam.config import LossConfig
 from glulam.faults import Fault, Place, nearest, shorten
 from glulam.keys import declared_keys
+from glulam.resolver._dims import is_same_dtype
 from glulam.resolver._graph import is_promised
 from glulam.structure import structure_fields
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from glulam.catalog import Registry
     from glulam.document import Document
+    from glulam.resolver._dims import KeyInfo
     from glulam.resolver._graph import Graph
 
 __all__ = ["check_losses", "resolve_losses"]
@@ -54,9 +56,12 @@ def resolve_losses(
     return tuple(configs), faults
 
 
-def check_losses(losses: Iterable[LossConfig], graph: Graph, document: Document) -> Iterator[Fault]:
-    """Yield GL501 for each key that a loss needs and that neither policy nor environment nor trainer writes."""
-    for loss in losses:
+def check_losses(
+    losses: Iterable[LossConfig], graph: Graph, keys: Mapping[str, KeyInfo], document: Document
+) -> Iterator[Fault]:
+    """Yield GL501 for each key that a loss needs and nobody writes, GL401 or GL402 for one of another form."""
+    for number, loss in enumerate(losses):
+        yield from _unlike(loss, keys, Place(path=f"losses[{number}]", file=document.file))
         needed = {key: field for field in declared_keys(type(loss)) for key in _names(getattr(loss, field))}
         needed |= {key: "" for key in loss.stored_keys if key not in {*loss.computed_keys, *needed}}
         for key, field in needed.items():
@@ -64,6 +69,22 @@ def check_losses(losses: Iterable[LossConfig], graph: Graph, document: Document)
                 what = f" (its {field})" if field else ""
                 found = f"loss {type(loss).__name__} needs {key!r}{what}, which nothing writes"
                 yield document.fault("GL501", found, _remedy(graph, key, field), "layers", key=True)
+
+
+def _unlike(loss: LossConfig, keys: Mapping[str, KeyInfo], place: Place) -> Iterator[Fault]:
+    """Yield the keys that a loss reads in another rank or dtype than that in which they are written."""
+    for field, spec in declared_keys(type(loss)).items():
+        for key in _names(getattr(loss, field)):
+            info, wanted = keys.get(key), spec.shape.split()
+            if info is None:
+                continue
+            what = f"loss {type(loss).__name__} reads {key!r} (its {field}) as"
+            if not is_same_dtype(spec.dtype, info.dtype):
+                found = f"{what} {spec.dtype}, but {info.writer} writes {info.dtype}"
+                yield Fault(code="GL402", message=found, remedy=f"set {field} to another key", place=place)
+            elif info.dims is not None and wanted[:1] != ["..."] and len(wanted) != len(info.dims):
+                found = f"{what} {len(wanted)} dims a row, but {info.writer} writes {len(info.dims)}"
+                yield Fault(code="GL401", message=found, remedy=f"set {field} to another key", place=place)
 
 
 def _remedy(graph: Graph, key: str, field: str) -> str:

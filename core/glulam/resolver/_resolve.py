@@ -91,7 +91,7 @@ def _check(
         graph = Graph(layers, env)
         faults += check_keys(graph)
         keys, found = check_shapes(layers, env)
-        faults += [*found, *check_shared(draft.layers), *check_losses(losses, graph, draft.document)]
+        faults += [*found, *check_shared(draft.layers), *check_losses(losses, graph, keys, draft.document)]
         faults += check_experience(draft.layers, losses, keys, env)
         return keys
     return {}

@@ -67,7 +67,8 @@ class TokenShaper(Shaper):
         """
         place = embedding(env_obs[..., 0].int(), self.places[:, None])  # (B, N, 1)
         meaning = embedding(meaning_codes(env_obs), self.meanings)  # (B, N, 2)
-        mask = (place != PADDING) & (meaning[..., :1] != PADDING)  # (B, N, 1)
+        # By the world's own code: where padding has another one, a token at 255 is a place like any other.
+        mask = (env_obs[..., :1] != self.env.tokens.padding) & (meaning[..., :1] != PADDING)  # (B, N, 1)
         tokens = torch.where(mask, torch.cat((place, meaning), dim=-1), self.blank)  # (B, N, 3)
         return tokens, mask.squeeze(-1)
 

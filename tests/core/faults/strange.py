@@ -85,7 +85,7 @@ class Verdict(glulam.LayerConfig):
 @glulam.layer
 class Wants(glulam.LossConfig):
     """A loss that reads one key."""
-    inlet: str = glulam.reads("mercurium")
+    inlet: str = glulam.reads("mercurium", shape="")
 '''
 POINTS = {
     "glulam.layers": {

@@ -100,6 +100,8 @@ LOSSES = {
     "key that nothing writes": ([{"loss": "wants", "inlet": "mercuryum"}], "GL501", "write 'mercurium'"),
     "unknown loss": (["wnts"], "GL201", "write 'wants'"),
     "unknown field": ([{"loss": "wants", "inlt": "mercurium"}], "GL102", "write 'inlet'"),
+    "another rank": ([{"loss": "wants", "inlet": "zincum"}], "GL401", "as 0 dims a row, but yarrow writes 1"),
+    "another dtype": ([{"loss": "wants", "inlet": "dones"}], "GL402", "as float, but the environment writes bool"),
     "two shapes": (
         [Stores(), Stores(shape=(3,))],
         "GL502",

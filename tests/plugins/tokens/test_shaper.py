@@ -68,6 +68,12 @@ class TestLaws:
         torch.testing.assert_close(tokens, wanted, rtol=0, atol=0)
         assert torch.equal(mask, (wanted != torch.tensor(BLANK)).any(-1))
 
+    def test_a_place_at_255_is_no_padding_where_padding_has_another_code(self):
+        env = world([("hp", 0, 1.0)], view=(16, 16), count=2, padding=0xF0, global_location=0xF1)
+        tokens, mask = shaper(env)(torch.tensor([[[255, 0, 3], [0xF0, 0, 3]]], dtype=torch.uint8))
+        assert mask.tolist() == [[True, False]]
+        assert tokens.tolist() == [[[255.0, 0.0, 3.0], BLANK]]
+
     @settings(deadline=None, max_examples=25)
     @given(st.data())
     def test_in_another_world_names_keep_their_rows_and_factors(self, data):
