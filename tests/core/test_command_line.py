@@ -206,3 +206,90 @@ def test_a_checkpoint_cut_in_half_is_refused(glulam, tmp_path, policy_file, regi
         assert done.returncode == 1
         assert f"error: {path} is cut off or no checkpoint" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+ODD = """
+import attrs
+import glulam
+
+
+@attrs.frozen
+class Demanding(glulam.PolicyConfig):
+    width: int
+    name: str = "demanding"
+
+    def build_policy(self, resolved):
+        raise AssertionError
+
+
+class Worlds:
+    @staticmethod
+    def spec(task):
+        print("look at me")
+        raise SystemExit(0) if task == "exit" else ValueError(f"no {task}")
+
+    @staticmethod
+    def make(task, *, num_envs, seed):
+        raise AssertionError
+
+
+@glulam.hookimpl
+def glulam_explanations():
+    return "no pages"
+"""
+
+
+@pytest.fixture
+def odd(glulam, plugins):
+    """Run `glulam ...` beside a plug-in whose policy, environment and hook do not do what they should."""
+    module = plugins.add("odd", {}, ODD)
+    info = plugins.folder / "odd-1.0.dist-info" / "entry_points.txt"
+    info.write_text(
+        f"[glulam.policies]\ndemanding = {module}:Demanding\nlost = {module}:lost.yaml\n"
+        f"[glulam.environments]\nodd = {module}:Worlds\n[glulam.hooks]\nodd = {module}\n"
+    )
+    return glulam
+
+
+@pytest.mark.parametrize(
+    ("arguments", "returncode", "words"),
+    [
+        (("check", "demanding"), 1, "GL103 Demanding() raised TypeError"),
+        (("check", "demanding"), 1, "name its fields in a file: 'policy: demanding' and 'config: {...}'"),
+        (("info", "lost"), 1, "GL203 odd:lost (version 1.0) does not import: its package"),
+        (("check", "fast", "--env", "odd:exit"), 1, "GL203 environment 'odd': its spec('exit') raised SystemExit: 0"),
+        (
+            ("check", "fast", "--env", "odd:maze"),
+            1,
+            "GL203 environment 'odd': its spec('maze') raised ValueError: no maze",
+        ),
+        (("check", "fast", "--env", "nowhere.yaml"), 1, "GL104"),
+        (("explain", "GL777"), 1, "left out: odd:odd gave no pages by code"),
+        (("chek", "fast"), 2, "try: write 'check'"),
+        (("doctor", "--limit", "nan"), 2, "nan"),
+        (("doctor", "--limit", "1e9"), 2, "0.01<=x<=3600"),
+        (("schema", "-o", "."), 2, "is a directory"),
+    ],
+)
+def test_odd_words_and_odd_plugins_are_told_without_traceback(odd, arguments, returncode, words):
+    done = odd(*arguments)
+    assert done.returncode == returncode, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "look at me" not in done.stdout
+
+
+def test_json_of_a_broken_environment_is_json_and_has_the_policys_own_faults(odd, tmp_path):
+    (tmp_path / "bad.yaml").write_text("glulam: 1\nextends: fast\nset: {memory.hidden_size: much}\n", encoding="utf-8")
+    report = json.loads(odd("check", "bad.yaml", "--env", "odd:exit", "--format", "json").stdout)
+    assert [fault["code"] for fault in report["faults"]] == ["GL104", "GL203"]
+
+
+@pytest.mark.parametrize("seconds", ["1e10", "-1", "soon"])
+def test_a_time_limit_that_is_none_is_refused(glulam, seconds):
+    done = glulam("check", "fast", GLULAM_IMPORT_SECONDS=seconds)
+    assert done.returncode == 1
+    assert (
+        f"error: GLULAM_IMPORT_SECONDS is '{seconds}'; write a positive number of seconds, at most 86,400"
+        in done.stderr
+    )

@@ -106,11 +106,9 @@ class _Changes:
         if len(sides) != 1 or set(group) - {sides[0], "layers"} or not isinstance(group.get("layers"), list):
             found = f"expected one of 'before' and 'after', and 'layers', found {shorten(repr(group))}"
             self._fault("GL104", found, "write {before: LAYER, layers: [...]}", *parts)
-            lists = (
-                [name for name, value in group.items() if isinstance(value, list)] if isinstance(group, dict) else []
-            )
-            for name in lists:
-                self._add_misplaced(group[name], *parts, name)
+            for name, entries in group.items() if isinstance(group, dict) else ():
+                if isinstance(entries, list):
+                    self._add_misplaced(entries, *parts, name)
             return
         anchor = self._find(group[sides[0]], *parts, sides[0])
         if anchor is None:

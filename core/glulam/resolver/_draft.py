@@ -131,12 +131,10 @@ def draft_config(config: PolicyConfig, registry: Registry) -> Draft:
         value = getattr(config, field.name)
         if field.name == "name":
             continue
-        wrong = mistake("layers", type(value)) if is_layer(value) else "no layer config"
+        wrong = mistake("layers", type(value)) if is_layer(value) else f"{shorten(repr(value))}, no layer config"
         if wrong is not None:
-            found = f"{field.name} is {shorten(repr(value)) if wrong.startswith('no ') else ''}, {wrong}".replace(
-                " ,", ""
-            )
-            draft.faults.append(document.fault("GL104", found, "give it a layer config", field.name))
+            fault = document.fault("GL104", f"{field.name} is {wrong}", "give it a layer config", field.name)
+            draft.faults.append(fault)
             broken = DraftLayer(_role(field.name), field.name, (field.name,), document, is_broken=True)
             draft.layers.append(broken)
             continue
