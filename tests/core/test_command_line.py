@@ -263,7 +263,7 @@ def odd(glulam, plugins):
             1,
             "GL203 environment 'odd': its spec('maze') raised ValueError: no maze",
         ),
-        (("check", "fast", "--env", "nowhere.yaml"), 1, "GL104"),
+        (("check", "fast", "--env", "nowhere.yaml"), 1, "nowhere.yaml: GL107 cannot read"),
         (("explain", "GL777"), 1, "left out: odd:odd gave no pages by code"),
         (("chek", "fast"), 2, "try: write 'check'"),
         (("doctor", "--limit", "nan"), 2, "nan"),

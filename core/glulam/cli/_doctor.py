@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,12 @@ __all__ = ["doctor"]
 
 
 @click.command()
-@click.option("--limit", type=click.FloatRange(0.01, 3600), help="Seconds that an import may take; 10 if left out.")
+@click.option(
+    "--limit",
+    type=click.FloatRange(0.01, 3600),
+    callback=lambda _ctx, _param, value: _number(value),
+    help="Seconds that an import may take; 10 if left out.",
+)
 @format_option
 def doctor(limit: float | None, form: str) -> None:
     """Import every plugin in a process of its own and tell what is wrong with each.
@@ -43,6 +49,13 @@ def doctor(limit: float | None, form: str) -> None:
         for line in _lines(findings, conflicts, unknown):
             click.echo(line)
     sys.exit(0 if ok else 1)
+
+
+def _number(value: float | None) -> float | None:
+    if value is not None and math.isnan(value):  # which is in every range
+        msg = "nan is no number of seconds"
+        raise click.BadParameter(msg)
+    return value
 
 
 def _row(item: Finding) -> list[str]:
