@@ -197,7 +197,7 @@ def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterato
 def _explained(graph: Graph, doubtful: dict[str, int]) -> Iterator[str]:
     """Yield, for each write that was lost, the key that it was most likely to provide: the one read next."""
     left = dict(doubtful)
-    for earliest, position, default in graph.lost:
+    for earliest, position, default in sorted(graph.lost, key=lambda lost: -lost.earliest):  # fewest readers first
         candidates = [key for key, reader in left.items() if reader > earliest]
         if candidates:
             best = min(candidates, key=lambda key: (key != default, left[key] <= position, left[key]))
