@@ -10,9 +10,10 @@ import glulam
 from glulam.document import read_document
 from glulam.schema import policy_schema
 from tests.core.faults.corpus import STYLES, open_corpus
-from tests.core.faults.mutators import expected_places, mutators
+from tests.core.faults.mutators import mutators
 from tests.core.faults.test_changes import CHANGES
 from tests.core.faults.test_files import FILES
+from tests.core.faults.texts import expected_places
 
 # Mistakes in a file's sections that a schema can see; of the others it has no words.
 SEEN = {

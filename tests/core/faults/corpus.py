@@ -11,8 +11,9 @@ import pytest
 import glulam
 from glulam import PolicyError, Registry, resolve
 from tests.core.conftest import plugin_folder
-from tests.core.faults.mutators import MARK, SECOND, Policy, expected_places, mutators, second
+from tests.core.faults.mutators import mutators
 from tests.core.faults.strange import STRANGE, install_strangers
+from tests.core.faults.texts import MARK, SECOND, Policy, expected_places, second
 
 __all__ = ["ENV", "STYLES", "Corpus", "every_pair", "open_corpus", "pair_a_kind", "spots"]
 

@@ -1,7 +1,7 @@
 """Mutators: each makes one mistake in a good policy and marks, in the text itself, where it must be reported.
 
-A policy is a list of chunks of text, one a layer. A mutator rewrites the chunks of its own layers alone, so that two
-of different layers can be applied together. The expected place is found by searching the text for the mark.
+A mutator rewrites the chunks of its own layers alone, so that two of different layers can be applied together.
+The expected place is found by searching the text for the mark.
 """
 
 import re
@@ -10,13 +10,10 @@ from dataclasses import dataclass, field
 
 import attrs
 
-from glulam.dump import dump_policy
-from glulam.keys import declared_keys
 from tests.core.faults.strange import CURSED
+from tests.core.faults.texts import MARK, appended, replace, value_of
 
-__all__ = ["MARK", "Mutator", "Policy", "expected_places", "mutators", "to_chunks"]
-
-MARK, SECOND = "\N{SECTION SIGN}", "\N{PILCROW SIGN}"
+__all__ = ["Mutator", "mutators"]
 
 
 @dataclass(frozen=True)
@@ -40,120 +37,6 @@ class Mutator:
     def kind(self):
         """What is done, whichever layer it is done to."""
         return self.name.partition("-")[2]
-
-
-@dataclass(frozen=True)
-class Policy:
-    """A good policy as a mapping, each layer's class, and its text in chunks."""
-
-    mapping: dict
-    classes: list[type]
-    style: str
-
-    @property
-    def entries(self):
-        return [self.mapping["obs_shaper"], *self.mapping["layers"], self.mapping["action_head"]]
-
-    def chunks(self):
-        """Return the text in chunks: a header, then one a layer."""
-        return to_chunks(self.mapping, self.style)
-
-    def keys(self, number, direction):
-        """Return `(field, key, spec)` of what a layer reads or writes."""
-        specs = declared_keys(self.classes[number])
-        entry = self.entries[number]
-        return [
-            (name, entry[name], spec)
-            for name, spec in specs.items()
-            if spec.direction == direction and not spec.many and entry.get(name) is not None
-        ]
-
-    def writer_of(self, key):
-        found = (n for n in range(len(self.entries)) for _, written, _ in self.keys(n, "write") if written == key)
-        return next(found, None)
-
-    def readers_of(self, number):
-        written = {key for _, key, _ in self.keys(number, "write")}
-        return [n for n in range(len(self.entries)) if written & {key for _, key, _ in self.keys(n, "read")}]
-
-    def ancestors(self, number):
-        """Return the layers from which what a layer reads comes, directly or not."""
-        found, queue = set(), [number]
-        for layer in queue:
-            for _, key, _ in self.keys(layer, "read"):
-                writer = self.writer_of(key)
-                if writer is not None and writer not in found:
-                    found.add(writer)
-                    queue.append(writer)
-        return frozenset(found - {number})
-
-
-def to_chunks(mapping, style):
-    """Return a policy's text as a list of chunks: a header, then one a layer."""
-    layers = mapping["layers"]
-    header = dump_policy({key: value for key, value in mapping.items() if key in ("glulam", "name")})
-    entries = [("obs_shaper: ", mapping["obs_shaper"]), *(("  - ", layer) for layer in layers)]
-    entries.append(("action_head: ", mapping["action_head"]))
-    chunks = [header, *(_entry(lead, entry, style) for lead, entry in entries)]
-    chunks[2] = "layers:\n" + chunks[2]
-    return chunks
-
-
-def _entry(lead, entry, style):
-    lines = [f"{key}: {_value(value)}" for key, value in entry.items()]
-    if style == "flow":
-        return f"{lead}{{{', '.join(lines)}}}\n"
-    if lead == "  - ":
-        return lead + "\n    ".join(lines) + "\n"
-    return lead.strip() + "\n  " + "\n  ".join(lines) + "\n"
-
-
-def _value(value):
-    return dump_policy({"x": value})[len("x: ") :].strip()
-
-
-def expected_places(text):
-    """Return the places of the marks in a text, by mark, and the text without them."""
-    places = {}
-    for mark in (MARK, SECOND):
-        if mark in text:
-            before = text[: text.index(mark)].replace(SECOND, "")
-            places[mark] = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-            text = text.replace(mark, "", 1)
-    return places, text
-
-
-def second(chunks):
-    """Let the marks of a second mutator be told from those of the first."""
-    return [chunk.replace(MARK, SECOND) for chunk in chunks]
-
-
-def replace(number, old, new):
-    """Return an edit of one chunk by a regular expression, which must match once."""
-
-    def edit(chunks):
-        chunks[number + 1], count = re.subn(old, new, chunks[number + 1], count=1)
-        assert count == 1, (old, chunks[number + 1])
-
-    return edit
-
-
-def value_of(number, name, new):
-    """Return an edit that gives a field a new value, `MARK` in front of it where it has none."""
-    new = new if MARK in new else MARK + new
-    return replace(number, rf"\b{name}: (\[[^\]]*\]|[^,}}\n]*)", f"{name}: {new}")
-
-
-def appended(number, text):
-    """Return an edit that adds a field at the end of a layer's entry."""
-
-    def edit(chunks):
-        chunk = chunks[number + 1].rstrip("\n")
-        indent = re.match(r"(?:layers:\n)?( *)", chunk)[1]
-        step = "  " if "- " not in chunk.split("\n")[-1] and not indent else "    "
-        chunks[number + 1] = f"{chunk[:-1]}, {text}}}\n" if chunk.endswith("}") else f"{chunk}\n{step}{text}\n"
-
-    return edit
 
 
 def mutators(policy):

@@ -5,8 +5,8 @@ import pytest
 from glulam import PolicyError, resolve
 from glulam.dump import dump_policy
 from tests.core.faults.corpus import ENV, spots
-from tests.core.faults.mutators import MARK, expected_places
 from tests.core.faults.strange import STRANGE
+from tests.core.faults.texts import MARK, expected_places
 
 BASE = "glulam: 1\nextends: base.yaml\n"
 

@@ -5,7 +5,7 @@ import pytest
 
 import glulam
 from tests.core.faults.corpus import ENV, spots
-from tests.core.faults.mutators import MARK, expected_places
+from tests.core.faults.texts import MARK, expected_places
 
 
 def edited(old, new):

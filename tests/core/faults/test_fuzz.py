@@ -56,7 +56,7 @@ def broken(draw, good):
     return "\n".join(lines) + "\n"
 
 
-def is_reported(path, corpus, **options):
+def check_reported(path, corpus, **options):
     faults = ()
     try:
         resolved = resolve(path, registry=corpus.registry, **options)
@@ -76,7 +76,7 @@ def is_reported(path, corpus, **options):
 @given(text=broken(STRANGE))
 def test_a_whole_policy(corpus, text):
     corpus.file.write_text(text, encoding="utf-8")
-    is_reported(corpus.file, corpus, env=ENV, losses=["wants"])
+    check_reported(corpus.file, corpus, env=ENV, losses=["wants"])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,4 +84,4 @@ def test_a_whole_policy(corpus, text):
 def test_a_policy_that_changes_another(corpus, text, base):
     (corpus.file.parent / "base.yaml").write_text(base, encoding="utf-8")
     corpus.file.write_text(text, encoding="utf-8")
-    is_reported(corpus.file, corpus)
+    check_reported(corpus.file, corpus)
