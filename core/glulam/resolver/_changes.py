@@ -72,8 +72,9 @@ class _Changes:
             return None
         if self.outline.lacks_base or not all(pieces):
             return None  # one that could not be read may be the one that is meant
-        shown = ", ".join([*list(pieces)[:SHOWN], *["..."] * (len(pieces) > SHOWN)])
-        remedy = self.suggestions(shorten(str(name)), list(pieces), f"there are: {shown}")
+        names = [piece.name for piece in self.outline.pieces]
+        shown = ", ".join([*names[:SHOWN], *["..."] * (len(names) > SHOWN)])
+        remedy = self.suggestions(shorten(str(name)), names, f"there are: {shown}")
         self._fault("GL106", f"the extended policy has no layer {shorten(str(name))!r}", remedy, *parts, key=key)
         return None
 

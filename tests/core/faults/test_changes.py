@@ -143,3 +143,9 @@ def test_a_registered_policy_is_extended_by_its_name(variant):
     assert found["name"] == "fast"
     assert names(found) == ["cnn", "encoder", "memory", "activation", "critic", "actor"]
     assert found["layers"][2]["num_layers"] == 1
+
+
+def test_a_remedy_lists_the_layers_in_the_order_of_execution(variant):
+    (fault,) = variant(f"{BASE}remove: [xyzzy_plugh]\n")
+    names = "obs_shaper, zorp, quell, quell_again, mibble, yarrow, action_head"
+    assert fault.remedy == f"there are: {names}"
