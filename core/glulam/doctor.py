@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,7 @@ def _probe(item: Distribution, limit: float, sender: Connection) -> None:
         error = failed.get(module) or _load(Entry(point))
         seconds += time.perf_counter() - start
         if error is not None:
-            if "does not import" in error.message:
+            if module not in sys.modules:
                 failed[module] = error  # the other things in a module that does not import need no second try
             problems.append(
                 {

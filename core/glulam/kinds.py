@@ -55,8 +55,9 @@ def _config(cls: type, reserved: tuple[str, ...]) -> str | None:
 
 
 def _policy(loaded: Any) -> str | None:  # noqa: ANN401
-    is_config = isinstance(loaded, type) and issubclass(loaded, PolicyConfig)
-    return None if is_config else f"{_describe(loaded)}, neither a YAML file nor a PolicyConfig class"
+    if not (isinstance(loaded, type) and issubclass(loaded, PolicyConfig)):
+        return f"{_describe(loaded)}, neither a YAML file nor a PolicyConfig class"
+    return _config(loaded, ()) if attrs.has(loaded) else None
 
 
 def _environment(loaded: Any) -> str | None:  # noqa: ANN401

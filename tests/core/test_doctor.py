@@ -12,16 +12,11 @@ import pytest
 from glulam import Registry
 from glulam.doctor import claimed_twice, examine
 from tests.benchmarks.discovery import make_site
+from tests.core.faults.strange import SOURCES
 
-WAYS = {
-    "import_error": "import no_such_module_anywhere",
-    "syntax_error": "def (",
-    "system_exit": "raise SystemExit(3)",
-    "endless": "while True: pass",
-    "wrong_object": "Thing = 3",
-    "no_attribute": "Other = 3",
-    "old_protocol": "import glulam\n\n@glulam.layer\nclass Thing(glulam.LayerConfig):\n    protocol = 0",
-}
+WAYS = (
+    "import_error", "syntax_error", "system_exit", "endless", "wrong_object", "no_attribute", "old_protocol",
+)  # fmt: skip
 GOOD = '''
 import glulam
 
@@ -46,8 +41,8 @@ def crowd(tmp_path_factory):
         if number % 10:
             source = "".join(GOOD.format(number=n) for n in range(3))
         else:
-            way = list(WAYS)[number // 10 % len(WAYS)]
-            source = WAYS[way]
+            way = WAYS[number // 10 % len(WAYS)]
+            source = SOURCES[way]
             broken[f"synth-{number}"] = way
             points = folder / f"synth_{number}-1.0.dist-info" / "entry_points.txt"
             points.write_text(f"[glulam.layers]\nbroken_{number} = synth_{number}.configs:Thing\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from glulam._errors import GlulamError
-from glulam.catalog import PluginError, Registry
+from glulam.catalog import Registry
 from glulam.cli._output import format_option
 from glulam.explain import RULES, page
 from glulam.faults import suggestion
@@ -43,6 +43,6 @@ def _page_of_a_plugin(code: str) -> str:
                 why = answer.error.message if answer.error else f"{answer.entry.qualified} gave no pages by code"
                 click.echo(f"left out: {why}", err=True)
     if not known.get(code):
-        remedy = suggestion(code, list(known), "see `glulam explain` for all codes")
-        raise GlulamError(PluginError("GL201", f"there is no code {code!r}", remedy).args[0].removeprefix("GL201 "))
+        msg = f"there is no code {code!r}; " + suggestion(code, list(known), "see `glulam explain` for all codes")
+        raise GlulamError(msg)
     return known[code]

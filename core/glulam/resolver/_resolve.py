@@ -85,23 +85,23 @@ def _check(
     draft: Draft, env: EnvSpec | None, losses: tuple[LossConfig, ...], faults: list[Fault]
 ) -> dict[str, KeyInfo]:
     """Complete the layers of a draft, adding what is wrong with them to the faults; return the keys."""
-    if draft.is_whole:
-        structure_layers(draft.layers, faults)
-        layers = _with_ends(draft)
-        graph = Graph(layers, env)
-        faults += check_keys(graph)
-        keys, found = check_shapes(layers, env)
-        faults += [*found, *check_shared(draft.layers), *check_losses(losses, graph, keys, draft.document)]
-        faults += check_experience(draft.layers, losses, keys, env)
-        return keys
-    return {}
+    if not draft.is_whole:
+        return {}
+    structure_layers(draft.layers, faults)
+    layers = _with_lost(draft)
+    graph = Graph(layers, env)
+    faults += check_keys(graph)
+    keys, found = check_shapes(layers, env)
+    faults += [*found, *check_shared(draft.layers), *check_losses(losses, graph, keys, draft.document)]
+    faults += check_experience(draft.layers, losses, keys, env)
+    return keys
 
 
-def _with_ends(draft: Draft) -> list[DraftLayer]:
-    """Return the layers with a broken one for each section that is not there or not whole: it may write anything."""
-    there = {layer.role for layer in draft.layers} | ({"layer"} if not draft.has_lost else set())
-    missing = {role for role in ROLES if role not in there} | ({"layer"} if draft.has_lost else set())
-    lost = [DraftLayer(role, "", (), Document(None), is_broken=True) for role in ROLES if role in missing]
+def _with_lost(draft: Draft) -> list[DraftLayer]:
+    """Return the layers with a broken one for each end that is not there and for layers that were lost."""
+    there = {layer.role for layer in draft.layers}
+    roles = [role for role in ROLES if (draft.has_lost if role == "layer" else role not in there)]
+    lost = [DraftLayer(role, "", (), Document(None), is_broken=True) for role in roles]
     return sorted([*lost, *draft.layers], key=lambda layer: ROLES.index(layer.role))
 
 

@@ -2,7 +2,7 @@
 
 import glulam
 
-__all__ = ["CURSED", "STRANGE", "install_strangers"]
+__all__ = ["CURSED", "SOURCES", "STRANGE", "install_strangers"]
 
 # A policy of unfamiliar kinds, fields and keys; nothing in it follows the names of our own plug-ins.
 STRANGE = {
