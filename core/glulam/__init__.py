@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from glulam.catalog import registry as registry
     from glulam.checkpoint import load as load
     from glulam.checkpoint import save as save
+    from glulam.checkpoint import warm_start as warm_start
     from glulam.config import LayerConfig as LayerConfig
     from glulam.config import LossConfig as LossConfig
     from glulam.config import ObsShaperConfig as ObsShaperConfig
     from glulam.config import PolicyConfig as PolicyConfig
     from glulam.config import layer as layer
     from glulam.environment import ActionSpec as ActionSpec
+    from glulam.environment import BoxLayout as BoxLayout
     from glulam.environment import Environment as Environment
     from glulam.environment import EnvSpec as EnvSpec
     from glulam.environment import Feature as Feature
+    from glulam.environment import RestartableEnvironment as RestartableEnvironment
     from glulam.environment import TokenLayout as TokenLayout
     from glulam.experience import ExperienceSpec as ExperienceSpec
     from glulam.experience import TensorSpec as TensorSpec
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from glulam.keys import from_env as from_env
     from glulam.keys import reads as reads
     from glulam.keys import reads_many as reads_many
+    from glulam.keys import stored as stored
     from glulam.keys import writes as writes
     from glulam.memory import MemoryLayer as MemoryLayer
     from glulam.memory import State as State
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
     from glulam.policy import Policy as Policy
     from glulam.resolver import ResolvedPolicy as ResolvedPolicy
     from glulam.resolver import resolve as resolve
+    from glulam.tensor_file import read_tensors as read_tensors
+    from glulam.tensor_file import write_tensors as write_tensors
     from glulam.worlds import environment_spec as environment_spec
     from glulam.worlds import make_environment as make_environment
 
@@ -52,6 +58,7 @@ _HOMES = {
     "ActionSpec": "glulam.environment",
     "Advice": "glulam.hooks",
     "BoundLayer": "glulam.bound",
+    "BoxLayout": "glulam.environment",
     "EnvSpec": "glulam.environment",
     "Environment": "glulam.environment",
     "ExperienceSpec": "glulam.experience",
@@ -67,6 +74,7 @@ _HOMES = {
     "PolicyError": "glulam.faults",
     "Registry": "glulam.catalog",
     "ResolvedPolicy": "glulam.resolver",
+    "RestartableEnvironment": "glulam.environment",
     "State": "glulam.memory",
     "TensorSpec": "glulam.experience",
     "TokenLayout": "glulam.environment",
@@ -80,12 +88,16 @@ _HOMES = {
     "make_environment": "glulam.worlds",
     "mask_state": "glulam.memory",
     "merge_specs": "glulam.experience",
+    "read_tensors": "glulam.tensor_file",
     "reads": "glulam.keys",
     "reads_many": "glulam.keys",
     "registry": "glulam.catalog",
     "resolve": "glulam.resolver",
     "save": "glulam.checkpoint",
     "spec_bytes": "glulam.experience",
+    "stored": "glulam.keys",
+    "warm_start": "glulam.checkpoint",
+    "write_tensors": "glulam.tensor_file",
     "writes": "glulam.keys",
 }
 
@@ -93,6 +105,7 @@ __all__ = [
     "ActionSpec",
     "Advice",
     "BoundLayer",
+    "BoxLayout",
     "EnvSpec",
     "Environment",
     "ExperienceSpec",
@@ -108,6 +121,7 @@ __all__ = [
     "PolicyError",
     "Registry",
     "ResolvedPolicy",
+    "RestartableEnvironment",
     "State",
     "TensorSpec",
     "TokenLayout",
@@ -121,12 +135,16 @@ __all__ = [
     "make_environment",
     "mask_state",
     "merge_specs",
+    "read_tensors",
     "reads",
     "reads_many",
     "registry",
     "resolve",
     "save",
     "spec_bytes",
+    "stored",
+    "warm_start",
+    "write_tensors",
     "writes",
 ]
 

@@ -6,11 +6,6 @@ layers, a lock of distributions, and a SHA-256 over all of it and the tensors.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,19 +14,20 @@ from glulam._errors import GlulamError
 from glulam.config import PROTOCOL_VERSION
 from glulam.environment import EnvSpec
 from glulam.faults import suggestion
+from glulam.tensor_file import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
     from glulam.catalog import Registry
+    from glulam.config import LossConfig
     from glulam.policy import Policy
 
-__all__ = ["Checkpoint", "load", "read_checkpoint", "save"]
+__all__ = ["Checkpoint", "load", "read_checkpoint", "save", "warm_start"]
 
-HEADER = "glulam"
-FORMAT = 1
 _EXTRA = "_extra_state"
 
 
@@ -60,7 +56,6 @@ def save(policy: Policy, path: str | Path) -> None:
     """
     tensors, names = _split(policy)
     header = {
-        "format": FORMAT,
         "policy": policy.resolved.to_mapping(),
         "source": _plain(policy.resolved.source),
         "environment": policy.env.obs_meta(),
@@ -68,8 +63,7 @@ def save(policy: Policy, path: str | Path) -> None:
         "dtype": str(policy.dtype).removeprefix("torch."),
         "lock": _lock(policy),
     }
-    header["sha256"] = _digest(header, tensors)
-    _write(Path(path), header, tensors)
+    write_tensors(path, header, tensors)
 
 
 def load(  # noqa: PLR0913 - each is an independent, named choice
@@ -78,6 +72,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     *,
     aliases: Mapping[str, str] | None = None,
     only: Iterable[str] | None = None,
+    losses: Iterable[str | Mapping[str, Any] | LossConfig] = (),
     device: str = "cpu",
     allow_version_drift: bool = False,
     registry: Registry | None = None,
@@ -89,6 +84,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
         env: the world it is to act in; the one it was saved in when None.
         aliases: names of features, tags or actions of `env` that the policy knows by another name.
         only: layers to take from the checkpoint, for a warm start; the others start anew. All when None.
+        losses: losses that it is to be trained with from now on, as `build` takes them.
         device: where it runs.
         allow_version_drift: accept plug-ins of another version than the checkpoint's lock names.
         registry: what is installed; read afresh when None.
@@ -109,10 +105,25 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
         _check_lock(path, checkpoint.header["lock"], registry)
     world = _world(checkpoint, env, aliases or {}, registry)
     dtype = getattr(torch, checkpoint.header["dtype"])
-    policy = build(checkpoint.header["policy"], world, device=device, dtype=dtype, registry=registry)
+    policy = build(checkpoint.header["policy"], world, device=device, dtype=dtype, losses=losses, registry=registry)
     _fill(policy, checkpoint, path, only)
     policy.initialize_to_environment(world, device)  # the name tables just loaded decide the mapping
     return policy
+
+
+def warm_start(policy: Policy, path: str | Path, only: Iterable[str] | None = None) -> None:
+    """Let a policy start from the weights and names of a checkpoint, of the same policy or of another.
+
+    Args:
+        policy: built already; layers that are not named stay as they are.
+        path: the checkpoint.
+        only: layers that both have, of the same weights; all when None.
+
+    Raises:
+        GlulamError: if the file is cut, altered or no checkpoint, or a layer is unknown or has other weights there.
+    """
+    _fill(policy, read_checkpoint(path), path, only)
+    policy.initialize_to_environment(policy.env, policy.device)
 
 
 def _world(
@@ -169,36 +180,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         GlulamError: if the file is missing, cut, altered, or no glulam checkpoint.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        msg = f"there is no checkpoint {path}"
-        raise GlulamError(msg)
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            text = (file.metadata() or {}).get(HEADER)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-    except (SafetensorError, OSError, ValueError) as error:
-        msg = f"{path} is cut off or no checkpoint: {error}"
-        raise GlulamError(msg) from error
-    header = _parse(path, text)
-    if header.get("sha256") != _digest({k: v for k, v in header.items() if k != "sha256"}, tensors):
-        msg = f"{path} was altered since it was saved: its checksum does not match"
+    header, tensors = read_tensors(path)
+    if "policy" not in header:
+        msg = f"{path} holds no policy: name a checkpoint"
         raise GlulamError(msg)
     return Checkpoint(header, tensors)
-
-
-def _parse(path: Path, text: str | None) -> dict[str, Any]:
-    try:
-        header = json.loads(text or "")
-    except json.JSONDecodeError as error:
-        msg = f"{path} is no glulam checkpoint: its header holds no {HEADER!r} entry"
-        raise GlulamError(msg) from error
-    if header.get("format") != FORMAT:
-        msg = f"{path} has checkpoint format {header.get('format')}; this glulam reads format {FORMAT}"
-        raise GlulamError(msg)
-    return dict(header)
 
 
 def _state(policy: Policy) -> dict[str, Any]:
@@ -216,36 +202,6 @@ def _split(policy: Policy) -> tuple[dict[str, Tensor], dict[str, Any]]:
     names = {key: value for key, value in state.items() if key.endswith(_EXTRA)}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items() if key not in names}
     return tensors, names
-
-
-def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    import torch
-
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _write(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Write to a temporary file beside the target, sync it, and rename it into place."""
-    from safetensors.torch import save as serialize
-
-    blob = serialize(dict(tensors), metadata={HEADER: json.dumps(header, sort_keys=True)})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        msg = f"cannot write {path}: {error.strerror}"
-        raise GlulamError(msg) from error
 
 
 def _lock(policy: Policy) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, f
 
 import attrs
 
-from glulam.keys import declared_keys, from_env, reads, reads_many, writes
+from glulam.keys import declared_keys, from_env, reads, reads_many, stored, writes
 
 if TYPE_CHECKING:
     from glulam.bound import BoundLayer
@@ -25,7 +25,7 @@ T = TypeVar("T")
 @dataclass_transform(
     kw_only_default=True,
     frozen_default=True,
-    field_specifiers=(attrs.field, reads, reads_many, writes, from_env),
+    field_specifiers=(attrs.field, reads, reads_many, stored, writes, from_env),
 )
 def layer(cls: type[T]) -> type[T]:
     """Make a class a frozen config with keyword-only fields, some of which name keys."""
@@ -92,18 +92,44 @@ class ObsShaperConfig(_Keyed):
 
 
 class LossConfig(_Keyed):
-    """The base of loss configs: key fields declared with `reads` come from `Policy.evaluate`, with gradient.
+    """The base of loss configs.
 
-    `stored_keys` are read from the experience buffer; of them, `computed_keys` are filled in by the trainer
-    (advantages, returns) and so need no writer.
+    Key fields declared with `reads` come from `Policy.evaluate`, with gradient; those declared with `stored` come
+    from the experience buffer, as they were in the rollout, and carry none.
     """
 
     protocol: ClassVar[int] = PROTOCOL_VERSION
-    stored_keys: ClassVar[tuple[str, ...]] = ()
-    computed_keys: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def stored_keys(self) -> list[str]:
+        """Keys read from the experience buffer."""
+        return self._keys("stored")
+
+    @property
+    def computed_keys(self) -> list[str]:
+        """Of the stored keys those that the trainer fills in, such as `advantages`."""
+        return [getattr(self, name) for name, spec in declared_keys(type(self)).items() if spec.writer == "trainer"]
+
+    @property
+    def next_keys(self) -> list[str]:
+        """Of the stored keys those that are read of the next step too."""
+        return [getattr(self, name) for name, spec in declared_keys(type(self)).items() if spec.next_step]
 
     def build(self) -> Any:  # noqa: ANN401 - a callable that needs torch
-        """Return the loss: a callable `(current, stored) -> (scalar, metrics)` over two TensorDicts."""
+        """Return the loss: a callable `(current, stored) -> (scalar, metrics)`.
+
+        `current` is what `Policy.evaluate` returned, `[B, T]`; `stored` is a TensorDict `[B]` that holds what is
+        stored a step as `[B, T, ...]`, that of the next step under `("next", key)`, and what is stored a segment as
+        `[B, ...]`. A loss object may have more methods, each called where there is one:
+
+        * `initialize(policy)`: once, before training, with the policy that is to be trained;
+        * `parameters()`: weights of its own, trained with the policy's;
+        * `observe(td)`: in each step of the rollout, after the policy has acted, to add the keys that the loss writes
+          to the TensorDict `[B]`;
+        * `start_update(agent_steps)`: before the minibatches of an update, with the agent-steps trained so far;
+        * `reset_memory()`: wherever the policy forgets;
+        * `state_dict()` and `load_state_dict(state)`: what a resumed run must know, tensors by name.
+        """
         msg = f"{type(self).__name__} has no build(); return the loss from it"
         raise TypeError(msg)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from glulam.config import LayerConfig, LossConfig, ObsShaperConfig
+from glulam.config import LayerConfig, ObsShaperConfig
 from glulam.keys import FROM_ENV, KEY
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
     if isinstance(loaded, type) and attrs.has(loaded):
         told["fields"] = [_field(loaded, field) for field in attrs.fields(attrs.resolve_types(loaded)) if field.init]
         told["role"] = _role(loaded)
-    if isinstance(loaded, type) and issubclass(loaded, LossConfig):
-        told["stored_keys"], told["computed_keys"] = list(loaded.stored_keys), list(loaded.computed_keys)
     return told
 
 

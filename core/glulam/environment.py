@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -16,12 +17,12 @@ from glulam._errors import GlulamError
 from glulam.faults import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tensordict import TensorDict
     from torch import Tensor
 
-__all__ = ["ActionSpec", "EnvSpec", "Environment", "Feature", "TokenLayout"]
+__all__ = ["ActionSpec", "BoxLayout", "EnvSpec", "Environment", "Feature", "RestartableEnvironment", "TokenLayout"]
 
 VIEW_LIMIT = 16  # a packed location byte holds a row and a column of 4 bits each
 BYTE_LIMIT = 255
@@ -55,6 +56,18 @@ class TokenLayout:
     global_location: int = 0xFE
 
 
+def _sizes(shape: Iterable[int]) -> tuple[int, ...]:
+    return tuple(shape)
+
+
+@attrs.frozen(kw_only=True)
+class BoxLayout:
+    """How an observation row of plain numbers is laid out, in a world without tokens."""
+
+    shape: tuple[int, ...] = attrs.field(converter=_sizes)
+    dtype: str = "float32"
+
+
 @attrs.frozen(kw_only=True)
 class ActionSpec:
     """The discrete actions of a world, in the order of their ids."""
@@ -64,7 +77,9 @@ class ActionSpec:
 
 @attrs.frozen(kw_only=True)
 class EnvSpec:
-    """A world as a policy sees it: tokens, view, names of features, tags and actions, agents, autoreset.
+    """A world as a policy sees it: observations, names of features, tags and actions, agents, autoreset.
+
+    An observation is a row of tokens (`tokens`, with a view and features) or an array of numbers (`box`).
 
     Raises:
         GlulamError: if the spec contradicts itself (a view that a location byte cannot hold, an id or name
@@ -72,10 +87,11 @@ class EnvSpec:
     """
 
     name: str
-    tokens: TokenLayout
-    view_height: int
-    view_width: int
-    features: tuple[Feature, ...]
+    tokens: TokenLayout | None = None
+    box: BoxLayout | None = None
+    view_height: int = 0
+    view_width: int = 0
+    features: tuple[Feature, ...] = ()
     tags: tuple[str, ...] = ()
     actions: ActionSpec
     num_agents: int = 1
@@ -90,15 +106,31 @@ class EnvSpec:
             raise GlulamError(msg)
 
     def _bad_sizes(self) -> Iterator[str]:
+        if (self.tokens is None) == (self.box is None):
+            both = "neither tokens nor" if self.box is None else "both tokens and"
+            yield f"an observation is a row of tokens or a box of numbers; there is {both} a box"
+        if self.box is not None:
+            yield from self._bad_box(self.box)
+            return
         if not 0 < min(self.view_height, self.view_width) <= max(self.view_height, self.view_width) <= VIEW_LIMIT:
             size = f"{self.view_height} x {self.view_width}"
             yield f"a view of {size} does not fit the packed location byte (at most {VIEW_LIMIT} x {VIEW_LIMIT})"
         sizes = {
-            "tokens.count": self.tokens.count,
-            "tokens.columns": self.tokens.columns,
+            "tokens.count": self.num_tokens,
+            "tokens.columns": self.token_columns,
             "num_agents": self.num_agents,
         }
         yield from (f"{what} is {number}; there is at least 1" for what, number in sizes.items() if number < 1)
+
+    def _bad_box(self, box: BoxLayout) -> Iterator[str]:
+        if min(box.shape, default=1) < 1:
+            yield f"box.shape is {list(box.shape)}; each size is at least 1"
+        if box.dtype not in BOX_DTYPES:
+            yield f"box.dtype is {box.dtype!r}; write one of {', '.join(BOX_DTYPES)}"
+        if self.features or self.tags or self.view_height or self.view_width:
+            yield "features, tags and a view belong to tokens; a box of numbers has none"
+        if self.num_agents < 1:
+            yield f"num_agents is {self.num_agents}; there is at least 1"
 
     def _contradictions(self) -> Iterator[str]:
         yield from self._bad_sizes()
@@ -121,14 +153,31 @@ class EnvSpec:
                 yield f"unknown optional input {key!r}; there are: {', '.join(OPTIONAL_INPUTS)}"
 
     @property
+    def token_layout(self) -> TokenLayout:
+        """How observation rows are laid out.
+
+        Raises:
+            GlulamError: if this world shows numbers and no tokens.
+        """
+        if self.tokens is None:
+            msg = f"environment {self.name!r} shows no tokens but numbers: use another observation shaper"
+            raise GlulamError(msg)
+        return self.tokens
+
+    @property
     def num_tokens(self) -> int:
         """Tokens in a full observation row."""
-        return self.tokens.count
+        return self.tokens.count if self.tokens else 0
 
     @property
     def token_columns(self) -> int:
         """Bytes of one token."""
-        return self.tokens.columns
+        return self.tokens.columns if self.tokens else 0
+
+    @property
+    def box_size(self) -> int:
+        """Numbers in an observation; 0 where it is a row of tokens."""
+        return prod(self.box.shape) if self.box else 0
 
     @property
     def num_features(self) -> int:
@@ -163,7 +212,8 @@ class EnvSpec:
     @property
     def inputs(self) -> dict[str, tuple[str, str]]:
         """Keys that the world writes, each with its dims (without the batch) and dtype."""
-        return INPUTS | {key: OPTIONAL_INPUTS[key] for key in self.optional_inputs}
+        observation = {"env_obs": (" ".join(map(str, self.box.shape)), self.box.dtype)} if self.box else TOKENS
+        return INPUTS | observation | {key: OPTIONAL_INPUTS[key] for key in self.optional_inputs}
 
     @property
     def names(self) -> frozenset[str]:
@@ -180,11 +230,13 @@ class EnvSpec:
         )
 
     def dim(self, name: str) -> int:
-        """Return the size that the dim `env.NAME` stands for.
+        """Return the size that the dim `env.NAME` stands for; a number stands for itself.
 
         Raises:
             GlulamError: if there is no such size.
         """
+        if name.isdecimal():
+            return int(name)
         value = getattr(self, name, None) if name in ENV_DIMS else None
         if not isinstance(value, int):
             msg = f"unknown environment dim 'env.{name}'; there are: {', '.join(f'env.{d}' for d in ENV_DIMS)}"
@@ -238,6 +290,7 @@ class EnvSpec:
 ENV_DIMS = (
     "num_tokens",
     "token_columns",
+    "box_size",
     "view_height",
     "view_width",
     "num_features",
@@ -247,8 +300,12 @@ ENV_DIMS = (
     "num_agents",
 )
 
+BOX_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
+
+TOKENS = {"env_obs": ("env.num_tokens env.token_columns", "uint8")}
+
 INPUTS = {
-    "env_obs": ("env.num_tokens env.token_columns", "uint8"),
+    "env_obs": ("...", "any"),  # tokens or a box: only an environment can tell
     "env_id": ("", "int64"),
     "rewards": ("", "float32"),
     "dones": ("", "bool"),
@@ -271,6 +328,11 @@ class Environment(Protocol):
     names) and, under `final_obs`, the last observation of the rows whose episode has just ended (other rows of
     it are unspecified). `dones[b]` and `truncateds[b]` mean that row b's episode ended *before* the
     observation in the same TensorDict; `rewards[b]` is what the last action earned.
+
+    That is `autoreset` `same_step`. A world that starts the next episode one step later (`next_step`), or only
+    when told to (`disabled`), sets the flags together with the last observation, which then stands in `env_obs`
+    as well; under `next_step` the action that follows is ignored and leads to the first observation of the next
+    episode, with reward 0 and no flag, and under `disabled` the world has `restart` as well.
     """
 
     spec: EnvSpec
@@ -285,4 +347,12 @@ class Environment(Protocol):
 
     def close(self) -> None:
         """Free what the world holds."""
+        ...
+
+
+class RestartableEnvironment(Environment, Protocol):
+    """A world whose `autoreset` is `disabled`: an ended episode waits until it is told to start anew."""
+
+    def restart(self, rows: Tensor) -> TensorDict:
+        """Start new episodes in some rows (`[B]`, bool) and return the present observation of every row."""
         ...

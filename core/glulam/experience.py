@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import attrs
 
 from glulam._errors import GlulamError
+from glulam.keys import declared_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["ExperienceSpec", "TensorSpec", "merge_specs", "spec_bytes"]
+    from glulam.config import LossConfig
+    from glulam.environment import EnvSpec
+
+__all__ = ["ExperienceSpec", "TensorSpec", "merge_specs", "spec_bytes", "written_by_loss"]
 
 Key: TypeAlias = "str | tuple[str, ...]"
 
@@ -60,6 +64,26 @@ def merge_specs(owned: Iterable[tuple[str, Mapping[Key, TensorSpec]]]) -> Experi
             merged.setdefault(key, tensor)
             owners.setdefault(key, owner)
     return merged
+
+
+def written_by_loss(loss: LossConfig, env: EnvSpec | None) -> ExperienceSpec:
+    """Return the specs of the keys that a loss writes itself; without an environment only those it does not size.
+
+    Raises:
+        GlulamError: if a dim is neither a number nor `env.NAME`.
+    """
+    found: ExperienceSpec = {}
+    for field, spec in declared_keys(type(loss)).items():
+        if spec.writer != "loss" or (env is None and "env." in spec.shape):
+            continue
+        sizes = []
+        for dim in spec.shape.split():
+            if not dim.isdigit() and not dim.startswith("env."):
+                msg = f"loss {type(loss).__name__}: {field} has dim {dim!r}; what a loss writes has numbers or env.NAME"
+                raise GlulamError(msg)
+            sizes.append(int(dim) if env is None or dim.isdigit() else env.dim(dim.removeprefix("env.")))
+        found[getattr(loss, field)] = TensorSpec(tuple(sizes), spec.dtype)
+    return found
 
 
 def spec_bytes(spec: Mapping[Key, TensorSpec], *, segments: int, horizon: int) -> int:

@@ -1,4 +1,4 @@
-"""Keys as config fields: `reads`, `writes`, `reads_many`, and the shapes they declare.
+"""Keys as config fields: `reads`, `writes`, `reads_many`, `stored`, and the shapes they declare.
 
 A shape is a string of dims without the batch: `"N feature_dim"`. A dim is an integer, the name of a field or
 property of the config, a free name that the keys of one layer may share, or `env.NAME`. A shape may start with
@@ -14,9 +14,10 @@ import attrs
 from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN
 
-__all__ = ["KeySpec", "divides", "from_env", "reads", "reads_many", "writes"]
+__all__ = ["KeySpec", "divides", "from_env", "reads", "reads_many", "stored", "writes"]
 
 Phase = Literal["both", "act", "score"]
+Writer = Literal["policy", "trainer", "loss"]
 
 KEY = "glulam.key"
 FROM_ENV = "glulam.from_env"
@@ -26,13 +27,15 @@ FROM_ENV = "glulam.from_env"
 class KeySpec:
     """What a config field declares about the key it names."""
 
-    direction: Literal["read", "write"]
+    direction: Literal["read", "write", "stored"]
     dtype: str
     shape: str
     optional: bool = False
     many: bool = False
     batched: bool = True
     phase: Phase = "both"
+    writer: Writer = "policy"
+    next_step: bool = False
 
 
 def reads(
@@ -80,6 +83,28 @@ def writes(
         phase: of an action head, which of its two calls returns the key: `act`, `score` or both.
     """
     spec = KeySpec(direction="write", dtype=dtype, shape=_checked(shape), batched=batched, phase=phase)
+    return attrs.field(default=default, metadata={KEY: spec})
+
+
+def stored(
+    default: str = attrs.NOTHING,  # type: ignore[assignment]
+    *,
+    dtype: str = "float",
+    shape: str = "...",
+    writer: Writer = "policy",
+    next_step: bool = False,
+) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
+    """Declare a field of a loss that names a key of the experience buffer, as it was in the rollout.
+
+    Args:
+        default: the key when the settings do not say another.
+        dtype: `float` (the policy's own), `any`, or a dtype's name such as `bool`.
+        shape: dims of one step.
+        writer: who writes it: the `policy` (or the environment), the `trainer` after the rollout (`advantages`,
+            `returns`, `valid`), or the `loss` itself in each step, in its `observe`.
+        next_step: the loss reads the key of the next step too, as `stored["next", key]`.
+    """
+    spec = KeySpec(direction="stored", dtype=dtype, shape=_checked(shape), writer=writer, next_step=next_step)
     return attrs.field(default=default, metadata={KEY: spec})
 
 

@@ -41,6 +41,9 @@ class Recurrence:
         if self.time is None:
             y, self.after[name] = layer.step(x, mask_state(state, self.reset))
             return y
+        if x.shape[0] != self.reset.numel():
+            msg = f"layer {name!r} is given {x.shape[0]} rows, not the {list(self.reset.shape)} of its segments"
+            raise GlulamError(msg)
         y, self.after[name] = layer.sequence(x.view(-1, self.time, *x.shape[1:]), self.reset, state)  # (B, T, D)
         return y.flatten(0, 1)
 
@@ -92,21 +95,41 @@ class Policy(nn.Module):
         Raises:
             GlulamError: if an input is missing, or `env_id` repeats an id.
         """
-        inputs = self._inputs(td, td.batch_size)
-        memories = self.memory_layers()
-        if not memories:
-            outputs = self.compute(inputs, Recurrence({}, torch.empty(0), None))
-        else:
-            rows = self._rows_of(_get(td, "env_id"))
-            states = {name: layer.slots.read(rows) for name, layer in memories.items()}
-            recur = Recurrence(states, self._reset(td), None)
-            outputs = self.compute(inputs, recur)
-            for name, state in recur.after.items():
-                memories[name].slots.write(rows, state)
+        outputs = self._advance(td)
         outputs |= self._act(outputs)
         for key in self._kept(outputs, self.action_head.act_keys):
             td.set(key, self._spread(key, outputs[key], td.batch_size))
         return td
+
+    def follow(self, td: TensorDictBase) -> TensorDict:
+        """Go along with what another policy did: score the actions of a TensorDict `[B]` and return a new one.
+
+        The rollout memory goes on as if this policy had acted; a teacher follows its student so.
+
+        Raises:
+            GlulamError: if an input or an action is missing, or `env_id` repeats an id.
+        """
+        outputs = self._advance(td)
+        head = self.action_head
+        outputs |= self._score(outputs, [_get(td, key) for key in head.acted_keys])
+        kept = self._kept(outputs, head.score_keys)
+        return TensorDict(
+            {key: self._spread(key, outputs[key], td.batch_size) for key in kept}, batch_size=td.batch_size
+        )
+
+    def _advance(self, td: TensorDictBase) -> dict[str, Tensor]:
+        """Compute one step from the rollout memory, and write what is remembered."""
+        inputs = self._inputs(td, td.batch_size)
+        memories = self.memory_layers()
+        if not memories:
+            return self.compute(inputs, Recurrence({}, torch.empty(0), None))
+        rows = self._rows_of(_get(td, "env_id"))
+        states = {name: layer.slots.read(rows) for name, layer in memories.items()}
+        recur = Recurrence(states, self._reset(td), None)
+        outputs = self.compute(inputs, recur)
+        for name, state in recur.after.items():
+            memories[name].slots.write(rows, state)
+        return outputs
 
     def evaluate(self, td: TensorDictBase, state: TensorDictBase | None = None) -> TensorDict:
         """Score the actions of a TensorDict `[B, T]` (or `[B]`, one step) and return a new one.
@@ -118,6 +141,14 @@ class Policy(nn.Module):
 
         Raises:
             GlulamError: if an input is missing, or the state has another shape than the memory.
+        """
+        return self.unroll(td, state)[0]
+
+    def unroll(self, td: TensorDictBase, state: TensorDictBase | None = None) -> tuple[TensorDict, TensorDict]:
+        """Do what `evaluate` does and return the state after the last step too, `[B]`, keys `(layer, tensor)`.
+
+        With the state in and out this is the functional form of the policy: what was played step by step, or in
+        parts of any length, gives the same.
         """
         batch = td.batch_size
         inputs = self._inputs(td, batch)
@@ -136,7 +167,8 @@ class Policy(nn.Module):
             outputs |= self._score(outputs, actions)
             scored = head.score_keys
         kept = self._kept(outputs, [*scored, *self._loss_keys()])
-        return TensorDict({key: self._spread(key, outputs[key], batch) for key in kept}, batch_size=batch)
+        result = TensorDict({key: self._spread(key, outputs[key], batch) for key in kept}, batch_size=batch)
+        return result, TensorDict(recur.after, batch_size=batch[:1])
 
     def _act(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         head = self.action_head
@@ -213,7 +245,11 @@ class Policy(nn.Module):
 
     def _rows_of(self, env_id: Tensor) -> Rows:
         if self._rows is None or not self._rows.still(env_id):
-            self._rows = Rows(env_id)
+            try:
+                self._rows = Rows(env_id)
+            except GlulamError as error:
+                msg = f"memory of layer {', '.join(map(repr, self.memory_layers()))}: {error}"
+                raise GlulamError(msg) from error
         return self._rows
 
     # --- environment, layers, experience

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from glulam._errors import GlulamError
 from glulam.environment import INPUTS
-from glulam.experience import Key, TensorSpec
+from glulam.experience import Key, TensorSpec, written_by_loss
+from glulam.keys import declared_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from glulam.config import LossConfig
     from glulam.environment import EnvSpec
     from glulam.policy import Policy
 
@@ -37,9 +41,20 @@ def policy_specs(policy: Policy) -> Iterator[SpecOf]:
 def loss_specs(policy: Policy) -> Iterator[SpecOf]:
     """Yield what each loss reads from the buffer: written in rollout, or filled in by the trainer."""
     for loss in policy.resolved.losses:
-        computed: dict[Key, TensorSpec] = {key: TensorSpec((), _dtype(policy, "float")) for key in loss.computed_keys}
-        stored: dict[Key, TensorSpec] = {key: key_spec(policy, key) for key in loss.stored_keys if key not in computed}
-        yield f"loss {type(loss).__name__}", {**stored, **computed, **loss.experience_spec()}
+        specs: dict[Key, TensorSpec] = {key: TensorSpec((), dtype) for key, dtype in _computed(loss).items()}
+        specs |= written_by_loss(loss, policy.env) | loss.experience_spec()
+        specs |= {key: key_spec(policy, key) for key in loss.stored_keys if key not in specs}
+        yield f"loss {type(loss).__name__}", {key: _in_dtype_of(policy, spec) for key, spec in specs.items()}
+
+
+def _computed(loss: LossConfig) -> dict[str, str]:
+    """Return the keys that the trainer fills in and their dtypes."""
+    dtypes = {getattr(loss, field): spec.dtype for field, spec in declared_keys(type(loss)).items()}
+    return {key: dtypes.get(key, "float") for key in loss.computed_keys}
+
+
+def _in_dtype_of(policy: Policy, spec: TensorSpec) -> TensorSpec:
+    return attrs.evolve(spec, dtype=_dtype(policy, spec.dtype))
 
 
 def input_spec(env: EnvSpec, key: str) -> TensorSpec:

@@ -88,7 +88,15 @@ def test_info_tells_fields_defaults_keys_and_shapes(glulam):
 def test_info_of_policies_losses_commands_and_distributions(glulam):
     assert "fast: the quickest of the reference policies" in glulam("info", "fast").stdout
     ppo = glulam("info", "ppo").stdout
-    assert "from the buffer: actions, act_log_prob, values, advantages, returns" in ppo
+    told = " ".join(ppo.split())
+    assert "from the buffer: float" in told
+    assert "written by the" in told
+    fields = {
+        row["name"]: row.get("key") for row in json.loads(glulam("info", "ppo", "--format", "json").stdout)["fields"]
+    }
+    assert fields["old_values_key"]["writer"] == "policy"
+    assert fields["advantages_key"]["writer"] == "trainer"
+    assert "of the next step" in " ".join(glulam("info", "prediction").stdout.split())
     assert "command from glulam-train" in glulam("info", "train").stdout
     whole = json.loads(glulam("info", "boards", "--format", "json").stdout)
     assert {row["name"] for row in whole} == {"shaper", "pool", "first", "scale", "logit_table", "head", "running_sum"}

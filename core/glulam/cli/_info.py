@@ -97,8 +97,6 @@ def _print(thing: dict[str, Any]) -> None:
     if others:
         rows = [[field["name"], field["type"], _default(field), field["doc"]] for field in others]
         print_table(["field", "type", "default", ""], rows)
-    if thing.get("stored_keys"):
-        click.echo(f"\n  from the buffer: {', '.join(thing['stored_keys'])}")
 
 
 def _default(field: dict[str, Any]) -> str:
@@ -111,9 +109,12 @@ def _default(field: dict[str, Any]) -> str:
 
 
 def _use(key: dict[str, Any]) -> str:
-    words = [f"{key['direction']}s {key['dtype']} [{', '.join(key['shape'].split())}]"]
+    verb = {"read": "reads", "write": "writes", "stored": "from the buffer:"}[key["direction"]]
+    words = [f"{verb} {key['dtype']} [{', '.join(key['shape'].split())}]"]
     words += ["or null"] * key["optional"] + ["a list of keys"] * key["many"]
     words += ["one tensor for all rows"] * (not key["batched"]) + [f"when it {key['phase']}s"] * (
         key["phase"] != "both"
     )
+    words += [f"written by the {key['writer']}"] * (key["writer"] != "policy")
+    words += ["of the next step too"] * key["next_step"]
     return ", ".join(words)

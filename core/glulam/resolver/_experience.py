@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glulam._guard import PLUGIN_ERRORS, told
-from glulam.experience import TensorSpec, describe
+from glulam.experience import TensorSpec, describe, written_by_loss
 from glulam.faults import Fault, Place
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def check_experience(
         if isinstance(asked, str):
             yield _at_loss(number)(f"loss {type(loss).__name__}: {asked}", "tell its authors")
         else:
-            owned.append((f"loss {type(loss).__name__}", _stored(loss, keys) | asked, _at_loss(number)))
+            own = written_by_loss(loss, env)
+            owned.append((f"loss {type(loss).__name__}", _stored(loss, keys) | own | asked, _at_loss(number)))
     for owner, specs, fault in owned:
         for key, spec in specs.items():
             first, other = wanted.setdefault(key, (owner, spec))
@@ -66,7 +67,7 @@ def _stored(loss: LossConfig, keys: Mapping[str, KeyInfo]) -> dict[Key, TensorSp
     for key in loss.stored_keys:
         info = keys.get(key)
         dims = tuple(dim for dim in info.dims or () if isinstance(dim, int)) if info else ()
-        if info is not None and info.dims is not None and len(dims) == len(info.dims):
+        if info is not None and info.dims is not None and len(dims) == len(info.dims) and "any" not in info.dtype:
             found[key] = TensorSpec(dims, info.dtype)
     return found
 

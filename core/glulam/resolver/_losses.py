@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from glulam._guard import PLUGIN_ERRORS
 from glulam.catalog import PluginError
 from glulam.config import LossConfig
 from glulam.faults import Fault, Place, nearest, shorten
@@ -62,9 +63,14 @@ def check_losses(
     """Yield GL501 for each key that a loss needs and nobody writes, GL401 or GL402 for one of another form."""
     for number, loss in enumerate(losses):
         yield from _unlike(loss, keys, Place(path=f"losses[{number}]", file=document.file))
-        needed = {key: field for field in declared_keys(type(loss)) for key in _names(getattr(loss, field))}
-        needed |= {key: "" for key in loss.stored_keys if key not in {*loss.computed_keys, *needed}}
+        specs = declared_keys(type(loss))
+        own = {getattr(loss, field) for field, spec in specs.items() if spec.writer != "policy"}
+        own |= {*loss.computed_keys, *_own(loss)}
+        needed = dict.fromkeys([*loss.in_keys, *loss.stored_keys], "")
+        needed |= {key: field for field in specs for key in _names(getattr(loss, field))}
         for key, field in needed.items():
+            if key in own:
+                continue
             if key not in graph.offered and key not in graph.writer and not is_promised(graph, key):
                 what = f" (its {field})" if field else ""
                 found = f"loss {type(loss).__name__} needs {key!r}{what}, which nothing writes"
@@ -93,6 +99,14 @@ def _remedy(graph: Graph, key: str, field: str) -> str:
         return "let a layer write it, or leave the loss out"
     own = f"write {close!r} for the loss's {field}, or " if field else ""
     return f"{own}let the layer that writes {close!r} write {key!r}"
+
+
+def _own(loss: LossConfig) -> Iterable[object]:
+    """Return the keys that a loss writes itself in rollout; one whose answer is wrong is reported elsewhere."""
+    try:
+        return tuple(loss.experience_spec())
+    except PLUGIN_ERRORS:
+        return ()
 
 
 def _names(value: object) -> Iterable[str]:

@@ -34,7 +34,7 @@ def check_shapes(layers: list[DraftLayer], env: EnvSpec | None) -> tuple[dict[st
     inputs = env.inputs if env else INPUTS | OPTIONAL_INPUTS
     keys: dict[str, KeyInfo] = {}
     for key, (shape, dtype) in inputs.items():
-        dims = tuple(env_dim(token, env) for token in shape.split())
+        dims = None if shape == REST else tuple(env_dim(token, env) for token in shape.split())
         keys[key] = KeyInfo(dims, dtype, "the environment")
     faults: list[Fault] = []
     for layer in layers:

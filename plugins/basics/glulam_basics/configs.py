@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from glulam_basics.add import Add
     from glulam_basics.concat import Concat
     from glulam_basics.linear import Linear
+    from glulam_basics.vector import VectorShaper
 
 __all__ = [
     "ActivationConfig",
@@ -24,6 +25,7 @@ __all__ = [
     "LayerNormConfig",
     "LinearConfig",
     "MlpConfig",
+    "VectorShaperConfig",
 ]
 
 ActivationName = Literal["relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigmoid", "identity"]
@@ -37,6 +39,33 @@ def _one_a_key(config: ConcatConfig, _: object, widths: tuple[int, ...] | None) 
     if widths is not None and len(widths) != len(config.keys):
         msg = f"in_dims holds {len(widths)} widths for {len(config.keys)} keys"
         raise ValueError(msg)
+
+
+@glulam.layer
+class VectorShaperConfig(glulam.ObsShaperConfig):
+    """The observation shaper of worlds that show plain numbers: one vector a row, normalised on request.
+
+    Attributes:
+        in_key: Key of the observation: numbers of any shape and dtype.
+        out_key: Key of the vector.
+        out_dim: Width of the vector, as many as there are numbers; taken from the first world where it is left out.
+        normalize: Whether each number is shifted and scaled to mean 0 and standard deviation 1, by statistics that are
+            gathered in training and saved with the weights.
+        clip: The largest magnitude of a normalised number.
+    """
+
+    in_key: str = glulam.reads("env_obs", dtype="any", shape="...")
+    out_key: str = glulam.writes("vector", dtype="float", shape="out_dim")
+    out_dim: int | None = glulam.from_env("box_size")
+    normalize: bool = False
+    clip: float = attrs.field(default=10.0, validator=gt(0))
+
+    def build(self, obs_meta: dict[str, Any]) -> VectorShaper:
+        """Return the module; GlulamError where the world shows other numbers, or tokens."""
+        from glulam_basics.vector import VectorShaper
+
+        out_dim = glulam.EnvSpec.from_dict(obs_meta).box_size if self.out_dim is None else self.out_dim
+        return VectorShaper(obs_meta, out_dim, normalize=self.normalize, clip=self.clip)
 
 
 @glulam.layer

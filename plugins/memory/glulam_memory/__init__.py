@@ -1,1 +1,1 @@
-"""Recurrent memory layers."""
+"""Memory layers, recurrent and attending."""

@@ -2,8 +2,8 @@
 
 A kernel that knows nothing of resets is given longer rows: a dummy step before each reset, at which two extra
 input columns drive the gates so far that the state becomes exactly zero, and dummy steps after the end of the
-shorter rows, at which they keep the cell exactly as it is. One call of the kernel then does what a loop of
-cells with masks does in T calls.
+shorter rows, at which they keep the cell exactly as it is. A kernel that cannot keep its state to the bit has one
+column, and zeros there too. One call of the kernel then does what a loop of cells with masks does in T calls.
 
 Legend: `B` rows, `T` steps, `L` >= T steps with the dummies, `D` width.
 """
@@ -27,7 +27,7 @@ class Timeline:
         source: `[L * B]`, the row of a flattened `[B * T]` that each control step stands for; a dummy has a
             neighbour's, which keeps rows apart.
         target: `[B * T]`, the row of a flattened `[L * B]` that each real step lies in.
-        flags: `[L * B, 2]`, bool: at this control step the state is zeroed; is held.
+        flags: `[L * B, 2]`, bool: at this control step the state is zeroed; is held. Or `[L * B, 1]`: is zeroed.
         shape: `(B, T, L)`.
     """
 
@@ -37,8 +37,11 @@ class Timeline:
     shape: tuple[int, int, int]
 
     @classmethod
-    def of(cls, reset: Tensor) -> Timeline:
-        """Lay out the control steps for `reset` (`[B, T]`, bool), which holds nowhere at step 0."""
+    def of(cls, reset: Tensor, *, holds: bool = True) -> Timeline:
+        """Lay out the control steps for `reset` (`[B, T]`, bool), which holds nowhere at step 0.
+
+        With `holds` the state is held after the end of shorter rows, without it is zeroed there.
+        """
         B, T = reset.shape
         row, step = torch.arange(B, device=reset.device)[:, None], torch.arange(T, device=reset.device)
         place = step + reset.cumsum(1)  # (B, T)
@@ -46,7 +49,7 @@ class Timeline:
         real = torch.zeros(B, L, dtype=torch.bool, device=reset.device).scatter_(1, place, value=True)
         source = real.cumsum(1) - 1 + T * row  # (B, L)
         hold = torch.arange(L, device=reset.device) > place[:, -1:]
-        flags = torch.stack([~(real | hold), hold], dim=-1).transpose(0, 1)  # (L, B, 2)
+        flags = torch.stack([~(real | hold), hold] if holds else [~real], dim=-1).transpose(0, 1)  # (L, B, 2 or 1)
         target = place * B + row
         return cls(source.t().flatten(), target.flatten(), flags.flatten(0, 1), (B, T, L))
 
@@ -57,13 +60,13 @@ class Timeline:
         return self.target.view(B, T)[:, -1]
 
     def spread(self, x: Tensor) -> Tensor:
-        """Return `x` (`[B, T, D]`) as `[L, B, D + 2]`, with the flags; dummies hold zeros."""
+        """Return `x` (`[B, T, D]`) as `[L, B, D + 1 or 2]`, with the flags; dummies hold zeros."""
         B, _, L = self.shape
         return _take_rows(x.flatten(0, 1), self.source, self.target, self.flags).view(L, B, -1)
 
     def flagged(self, y: Tensor) -> Tensor:
-        """Return `y` (`[L, B, D]`) as `[L, B, D + 2]`, with the flags."""
-        return torch.cat([y, self.flags.view(*y.shape[:2], 2).to(y.dtype)], dim=2)
+        """Return `y` (`[L, B, D]`) as `[L, B, D + 1 or 2]`, with the flags."""
+        return torch.cat([y, self.flags.view(*y.shape[:2], -1).to(y.dtype)], dim=2)
 
     def gather(self, y: Tensor) -> Tensor:
         """Return the real steps of `y` (`[L, B, D]`) as `[B, T, D]`."""
@@ -81,7 +84,7 @@ class _TakeRows(torch.autograd.Function):
 
     That is several times faster than adding the gradient up, as autograd does for rows taken any number of times.
     `back` says from which output row each input row takes its gradient, right for rows taken once. A dummy
-    gets its neighbour's gradient, which its shut gates then multiply by an exact zero.
+    gets its neighbour's gradient, which its shut gates then multiply by an exact zero (or see `gru.py`).
     """
 
     @staticmethod

@@ -70,7 +70,7 @@ class Shaper(nn.Module):
 
         A hole (padding with tokens behind it) stays. The size depends on data: call it outside compiled code.
         """
-        used = (env_obs[..., 0] != self.env.tokens.padding).any(0)  # (N,)
+        used = (env_obs[..., 0] != self.env.token_layout.padding).any(0)  # (N,)
         numbers = torch.arange(1, used.shape[0] + 1, device=used.device)
         return env_obs[:, : max(1, int((used * numbers).max()))]
 

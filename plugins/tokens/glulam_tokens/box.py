@@ -74,8 +74,8 @@ class BoxShaper(Shaper):
         locations = torch.arange(256)
         row, column = locations >> 4, locations & 15
         cells = torch.where((row < H) & (column < W), (row * W + column) * C, nowhere)
-        cells[self.env.tokens.global_location] = (H // 2 * W + W // 2) * C
-        cells[self.env.tokens.padding] = nowhere
+        cells[self.env.token_layout.global_location] = (H // 2 * W + W // 2) * C
+        cells[self.env.token_layout.padding] = nowhere
         meanings = self.vocabulary.table(self.env, unknown=nowhere, category_value=1.0)
         self.set_table("cells", cells, device)
         self.set_table("channels", meanings[:, 0].long(), device)

@@ -52,8 +52,8 @@ class TokenShaper(Shaper):
     def set_tables(self, device: torch.device) -> None:
         """Make the tables of places (`[256]`) and of meanings (`[65536, 2]`: row and value)."""
         places = torch.arange(256.0)
-        places[self.env.tokens.global_location] = GLOBAL
-        places[self.env.tokens.padding] = PADDING
+        places[self.env.token_layout.global_location] = GLOBAL
+        places[self.env.token_layout.padding] = PADDING
         meanings = self.vocabulary.table(self.env, unknown=PADDING, category_value=0.0)
         self.set_table("places", places, device)
         self.set_table("meanings", meanings, device)
@@ -68,7 +68,7 @@ class TokenShaper(Shaper):
         place = embedding(env_obs[..., 0].int(), self.places[:, None])  # (B, N, 1)
         meaning = embedding(meaning_codes(env_obs), self.meanings)  # (B, N, 2)
         # By the world's own code: where padding has another one, a token at 255 is a place like any other.
-        mask = (env_obs[..., :1] != self.env.tokens.padding) & (meaning[..., :1] != PADDING)  # (B, N, 1)
+        mask = (env_obs[..., :1] != self.env.token_layout.padding) & (meaning[..., :1] != PADDING)  # (B, N, 1)
         tokens = torch.where(mask, torch.cat((place, meaning), dim=-1), self.blank)  # (B, N, 3)
         return tokens, mask.squeeze(-1)
 

@@ -1,16 +1,17 @@
 """The experience buffer: exactly the tensors that a policy and its losses declared, allocated once.
 
-Legend: `S` segments, `T` steps a segment.
+Legend: `B` rows of the environment, `H` steps of a rollout, `T` steps of a segment, `S` = B x H / T segments.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import torch
 from tensordict import TensorDict
 
-from glulam import GlulamError, spec_bytes
+from glulam import GlulamError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -20,54 +21,114 @@ if TYPE_CHECKING:
 
     from glulam import ExperienceSpec
 
-__all__ = ["ExperienceBuffer"]
+__all__ = ["ExperienceBuffer", "Minibatch"]
+
+
+@attrs.frozen(eq=False)
+class Minibatch:
+    """Some segments of a buffer.
+
+    Attributes:
+        steps: what is stored a step, `[S, T]`.
+        starts: what is stored a segment, `[S]`; the memory before its first step under `(layer, tensor)`.
+        following: what is stored of the step after each, `[S, T]`.
+    """
+
+    steps: TensorDict
+    starts: TensorDict
+    following: TensorDict
+
+    def after(self, count: int) -> Minibatch:
+        """Return the same without the first steps; what holds at the start is not changed."""
+        return attrs.evolve(self, steps=self.steps[:, count:], following=self.following[:, count:])
+
+    def stored(self) -> TensorDict:
+        """Return all of it as losses read it, a TensorDict `[S]`."""
+        td = TensorDict(dict(self.steps.items()), batch_size=self.steps.batch_size[:1])
+        td.update(self.starts)
+        return td.set("next", self.following) if len(self.following.keys()) else td
 
 
 class ExperienceBuffer:
-    """`[S, T, ...]` for what is stored at each step, `[S, ...]` for what is stored once a segment.
+    """`[B, H, ...]` for what is stored at each step, `[B, H / T, ...]` for what is stored once a segment.
 
     Args:
         spec: what to store, from `Policy.experience_spec()`.
-        segments: S, one segment a row of the environment.
-        horizon: T.
+        rows: B.
+        horizon: H.
+        segment: T, which divides H; H when None.
         computed: keys that are filled in after the rollout, with `fill`.
+        following: keys of which one step more is stored, so that minibatches hold the next step's too.
         device: where the buffer lies.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an independent, named choice
         self,
         spec: ExperienceSpec,
         *,
-        segments: int,
+        rows: int,
         horizon: int,
+        segment: int | None = None,
         computed: Collection[str] = (),
+        following: Collection[str] = (),
         device: torch.device | str = "cpu",
     ) -> None:
-        self.segments, self.horizon, self.device = segments, horizon, torch.device(device)
-        self.bytes = spec_bytes(spec, segments=segments, horizon=horizon)
+        self.rows, self.horizon, self.device = rows, horizon, torch.device(device)
+        self.segment = segment or horizon
+        if horizon % self.segment:
+            msg = f"segments of {self.segment} steps do not divide the horizon of {horizon}"
+            raise GlulamError(msg)
+        self.cuts = horizon // self.segment
         self.steps: dict[Any, Tensor] = {}
         self.starts: dict[Any, Tensor] = {}
+        self.following: dict[Any, Tensor] = {}
         for key, tensor in spec.items():
-            per_step = tensor.per == "step"
-            shape = (segments, horizon, *tensor.shape) if per_step else (segments, *tensor.shape)
-            store = self.steps if per_step else self.starts
-            store[key] = torch.zeros(shape, dtype=getattr(torch, tensor.dtype), device=device)
+            dtype = getattr(torch, tensor.dtype)
+            if tensor.per == "segment":
+                self.starts[key] = torch.zeros((rows, self.cuts, *tensor.shape), dtype=dtype, device=device)
+                continue
+            more = int(key in following)
+            whole = torch.zeros((rows, horizon + more, *tensor.shape), dtype=dtype, device=device)
+            self.steps[key] = whole[:, :horizon]
+            if more:
+                self.following[key] = whole[:, 1:]
         self._written = [(key, tensor) for key, tensor in self.steps.items() if key not in computed]
 
+    @property
+    def segments(self) -> int:
+        """S."""
+        return self.rows * self.cuts
+
+    @property
+    def bytes(self) -> int:
+        """What the buffer takes up."""
+        return sum(tensor.untyped_storage().nbytes() for tensor in (*self.steps.values(), *self.starts.values()))
+
     def __getitem__(self, key: str) -> Tensor:
-        """Return what is stored at each step under a key, `[S, T, ...]`."""
+        """Return what is stored at each step under a key, `[B, H, ...]`."""
         return self.steps[key]
 
     def __contains__(self, key: object) -> bool:
         return key in self.steps
 
-    def start(self, state: TensorDictBase) -> None:
-        """Store what holds before the first step: the memory `[S]`, keys `(layer, tensor)`."""
+    def begins_at(self, t: int) -> bool:
+        """Whether a segment begins at step t."""
+        return t % self.segment == 0
+
+    def start(self, t: int, td: TensorDictBase, state: TensorDictBase) -> None:
+        """Store what holds at the start of the segments that begin at step t.
+
+        Args:
+            t: the step.
+            td: the step itself, `[B]`, as given to `store`.
+            state: the memory before it, `[B]`, keys `(layer, tensor)`.
+        """
         for key, tensor in self.starts.items():
-            tensor.copy_(_found(state, key, tensor.shape))
+            column = tensor[:, t // self.segment]
+            column.copy_(_found(state if isinstance(key, tuple) else td, key, column.shape))
 
     def store(self, t: int, td: TensorDictBase) -> None:
-        """Store step t of a rollout, a TensorDict `[S]`.
+        """Store step t of a rollout, a TensorDict `[B]`.
 
         Raises:
             GlulamError: if the TensorDict lacks a key, or holds it in another shape than declared.
@@ -76,27 +137,48 @@ class ExperienceBuffer:
             column = tensor[:, t]
             column.copy_(_found(td, key, column.shape))
 
+    def finish(self, td: TensorDictBase) -> None:
+        """Store of the step after the last one what the next step's is wanted of, a TensorDict `[B]`."""
+        for key, tensor in self.following.items():
+            column = tensor[:, -1]
+            column.copy_(_found(td, key, column.shape))
+
     def fill(self, key: str, value: Tensor) -> None:
-        """Store a computed key for all steps at once, `[S, T]`."""
+        """Store a computed key for all steps at once, `[B, H]`."""
         self.steps[key].copy_(value)
 
-    def minibatches(
-        self, count: int, generator: torch.Generator | None = None
-    ) -> Iterator[tuple[TensorDict, TensorDict]]:
-        """Yield `count` random parts: steps `[S / count, T]` and what holds before them `[S / count]`.
+    def minibatches(self, count: int, generator: torch.Generator | None = None) -> Iterator[Minibatch]:
+        """Yield `count` random parts of `S / count` segments each.
 
-        Every segment comes exactly once; a segment is never cut. One part is the buffer itself, uncopied.
+        Every segment comes exactly once; a segment is never cut. One part of whole rows is the buffer itself,
+        uncopied.
         """
-        if count == 1:
-            yield _packed(self.steps, [self.segments, self.horizon]), _packed(self.starts, [self.segments])
+        if count == 1 and self.cuts == 1:
+            starts = {key: tensor[:, 0] for key, tensor in self.starts.items()}
+            yield self._part(self.steps, starts, self.following, self.rows)
             return
         size = self.segments // count
         order = torch.randperm(self.segments, generator=generator)
-        for rows in order.view(count, size):
-            picked = rows.to(self.device)
-            steps = {key: tensor.index_select(0, picked) for key, tensor in self.steps.items()}
-            starts = {key: tensor.index_select(0, picked) for key, tensor in self.starts.items()}
-            yield _packed(steps, [size, self.horizon]), _packed(starts, [size])
+        for picked in order.view(count, size):
+            place = picked.to(self.device)
+            row, cut = place // self.cuts, place % self.cuts
+            starts = {key: tensor[row, cut] for key, tensor in self.starts.items()}
+            steps, following = (
+                {key: self._cut(tensor, row, cut) for key, tensor in kept.items()}
+                for kept in (self.steps, self.following)
+            )
+            yield self._part(steps, starts, following, size)
+
+    def _cut(self, tensor: Tensor, row: Tensor, cut: Tensor) -> Tensor:
+        if self.cuts == 1:
+            return tensor.index_select(0, row)
+        return torch.unflatten(tensor, 1, (self.cuts, self.segment))[row, cut]
+
+    def _part(
+        self, steps: dict[Any, Tensor], starts: dict[Any, Tensor], following: dict[Any, Tensor], size: int
+    ) -> Minibatch:
+        batch = [size, self.segment]
+        return Minibatch(_packed(steps, batch), _packed(starts, [size]), _packed(following, batch))
 
 
 def _packed(tensors: dict[Any, Tensor], batch_size: list[int]) -> TensorDict:

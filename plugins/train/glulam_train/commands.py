@@ -18,7 +18,8 @@ __all__ = ["evaluate", "train"]
 @click.option("--env", help="Environment, such as mettagrid:forage.")
 @click.option("--steps", type=int, help="Agent-steps to train for.")
 @click.option("--seed", type=int, help="Seed of weights, actions and episodes.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; made if need be.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; made if need be.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Folder of a run to go on with, however it ended.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, such as an earlier run's.")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in the folder.")
@@ -27,7 +28,8 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
     env: str | None,
     steps: int | None,
     seed: int | None,
-    out: Path,
+    out: Path | None,
+    resume: Path | None,
     config: Path | None,
     assignments: tuple[str, ...],
     *,
@@ -35,13 +37,25 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
 ) -> None:
     """Train POLICY (a name or a YAML file) in an environment.
 
-    The folder gets settings.yaml, checkpoint.safetensors, metrics.jsonl and curve.png. What stands on the
-    command line goes before --set, --set before --config.
+    The folder gets settings.yaml, checkpoint.safetensors, metrics.jsonl, curve.png, scalars for TensorBoard and points
+    to resume from. What stands on the command line goes before --set, --set before --config. With --resume all is as
+    it was; --steps alone may be given, to train for longer.
     """
-    settings = read_settings(config, assignments, policy=policy, env=env, steps=steps, seed=seed)
+    if (out is None) == (resume is None):
+        msg = "write --out FOLDER for a new run, or --resume FOLDER to go on with one"
+        raise click.UsageError(msg)
+    if out is None and any(x is not None for x in (policy, env, seed, config)) | bool(assignments) | overwrite:
+        msg = "--resume goes on with the settings of that run; only --steps may be given beside it"
+        raise click.UsageError(msg)
+    settings = (
+        None if out is None else read_settings(config, assignments, policy=policy, env=env, steps=steps, seed=seed)
+    )
     from glulam_train.run import Run
 
-    run = Run(settings, out, overwrite=overwrite)
+    if resume is not None:
+        run = Run.resume(resume, steps=steps)
+    elif settings is not None and out is not None:
+        run = Run(settings, out, overwrite=overwrite)
     try:
         click.echo(run.describe(), err=True)
         run.train()

@@ -13,6 +13,7 @@ import torch
 
 import glulam
 from glulam import GlulamError
+from glulam_train.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,18 +100,22 @@ def _collect(
     Each row plays a number of episodes that is fixed beforehand: counting whichever end first would favour
     short ones. Agents that share a world share its luck: their k-th episodes form one group.
     """
-    td = environment.reset()
-    rows, agents = td.batch_size[0], environment.spec.num_agents
+    world = World(environment)
+    td = world.reset()
+    rows, agents = td.batch_size[0], world.spec.num_agents
     row = torch.arange(rows)
     quota = episodes // rows + (row < episodes % rows)  # (B,)
     played, length = torch.zeros(2, rows, dtype=torch.int64).unbind()
     earned = torch.zeros(rows, dtype=torch.float64)
     found: list[Tensor] = []
+    counts = torch.ones(rows, dtype=torch.bool)
     while bool((played < quota).any()):
-        td = environment.step(act(td))
-        earned += td.get("rewards").cpu()
-        length += 1
-        ended = (td.get("dones") | td.get("truncateds")).cpu()
+        step = world.step(act(td))
+        td = step.td
+        earned += step.reward.cpu()
+        length += counts
+        counts = step.valid.cpu()
+        ended = (step.done | step.truncated).cpu()
         if bool(ended.any()):
             counted = ended & (played < quota)
             group = played * rows + row // agents

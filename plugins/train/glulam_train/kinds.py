@@ -11,7 +11,7 @@ import attrs
 
 from glulam import GlulamError
 
-__all__ = ["Kind", "choice", "kind_of", "losses", "number", "setting", "text", "whole"]
+__all__ = ["Kind", "choice", "flag", "groups", "kind_of", "losses", "names", "number", "setting", "text", "whole"]
 
 KIND = "glulam_train.kind"
 
@@ -79,9 +79,27 @@ def number(*, above: float | None = None, least: float = 0.0, most: float | None
     return Kind(f"a number {bounds}", _float, accepts)
 
 
-def text(expected: str) -> Kind:
+def text(expected: str, *, optional: bool = False) -> Kind:
     """Return strings that are not empty."""
-    return Kind(expected, lambda value: value, lambda value: isinstance(value, str) and bool(value.strip()))
+    told = expected + (", or null" if optional else "")
+    return Kind(told, lambda value: value, lambda value: isinstance(value, str) and bool(value.strip()), optional)
+
+
+def flag() -> Kind:
+    """Return true or false."""
+    return Kind("true or false", lambda value: value, lambda value: isinstance(value, bool))
+
+
+def names(*, optional: bool = False) -> Kind:
+    """Return lists of names, none twice."""
+    told = "a list of names such as [memory, critic], each once" + (", or null" if optional else "")
+    return Kind(told, _listed, _are_names, optional)
+
+
+def groups() -> Kind:
+    """Return lists of parameter groups, each with its layers and a rate, a decay or both."""
+    told = "a list such as [{layers: [critic], learning_rate: 3e-4, weight_decay: 0.0}]"
+    return Kind(told, lambda value: tuple(_group(item) for item in _listed(value)), lambda value: True)  # noqa: ARG005
 
 
 def choice(*options: str) -> Kind:
@@ -108,9 +126,25 @@ def _float(value: object) -> float:
     return float(value)
 
 
+def _group(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not {"layers"} < set(value) <= {"layers", "learning_rate", "weight_decay"}:
+        raise TypeError(value)
+    layers = _listed(value["layers"])
+    rates = {key: _float(number) for key, number in value.items() if key != "layers"}
+    if not layers or not _are_names(layers) or not all(0 <= rate < math.inf for rate in rates.values()):
+        raise ValueError(value)
+    return {"layers": list(layers)} | rates
+
+
+def _are_names(value: tuple[Any, ...]) -> bool:
+    return all(isinstance(name, str) and name for name in value) and len({*value}) == len(value)
+
+
 def _losses(value: object) -> tuple[Any, ...]:
-    if isinstance(value, str):
-        return (value,)
+    return (value,) if isinstance(value, str) else _listed(value)
+
+
+def _listed(value: object) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
         raise TypeError(value)
     return tuple(value)

@@ -1,6 +1,6 @@
 """The clipped PPO loss.
 
-Legend: `B` segments, `T` steps.
+Legend: `S` segments, `T` steps, `M` steps whose actions count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SMALLEST_SPREAD = 1e-6  # advantages that are all equal carry no signal; do not 
 
 
 class PpoLoss:
-    """A callable `(current, stored) -> (loss, metrics)` over two TensorDicts `[B, T]`.
+    """A callable `(current, stored) -> (loss, metrics)` over two TensorDicts of `[S, T]` steps.
 
     `current` is what `Policy.evaluate` returned, with gradient; `stored` is the minibatch from the buffer.
     The metrics are detached scalars.
@@ -33,10 +33,14 @@ class PpoLoss:
     def __call__(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and what to log about it."""
         config = self.config
-        log_ratio = current[config.log_prob_key] - stored["act_log_prob"]  # (B, T)
-        policy_loss, clip_fraction = self._surrogate(log_ratio.exp(), stored["advantages"])
-        value_loss = self._value_loss(current[config.values_key], stored)
-        entropy = current[config.entropy_key].mean()
+        valid = stored[config.valid_key]  # (S, T)
+        was = {key: stored[key][valid] for key in config.stored_keys}  # (M,), the steps that count
+        now = {key: current[key][valid] for key in config.in_keys}
+        log_ratio = now[config.log_prob_key] - was[config.old_log_prob_key]
+        policy_loss, clip_fraction = self._surrogate(log_ratio.exp(), was[config.advantages_key])
+        old_value, target = was[config.old_values_key], was[config.returns_key]
+        value_loss = self._value_loss(now[config.values_key], old_value, target)
+        entropy = now[config.entropy_key].mean()
         loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
         metrics = {
             "policy_loss": policy_loss.detach(),
@@ -44,7 +48,7 @@ class PpoLoss:
             "entropy": entropy.detach(),
             "approx_kl": _approximate_kl(log_ratio.detach()),
             "clip_fraction": clip_fraction,
-            "explained_variance": _explained_variance(stored["values"], stored["returns"]),
+            "explained_variance": _explained_variance(old_value, target),
         }
         return loss, metrics
 
@@ -56,11 +60,10 @@ class PpoLoss:
         gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
         return -gain, (ratio.detach() != clipped.detach()).float().mean()
 
-    def _value_loss(self, value: Tensor, stored: TensorDictBase) -> Tensor:
-        target, limit = stored["returns"], self.config.clip_values
+    def _value_loss(self, value: Tensor, old: Tensor, target: Tensor) -> Tensor:
+        limit = self.config.clip_values
         error = (value - target).square()
         if limit is not None:
-            old = stored["values"]
             near = old + (value - old).clamp(-limit, limit)
             error = torch.maximum(error, (near - target).square())
         loss: Tensor = 0.5 * error.mean()

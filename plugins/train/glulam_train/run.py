@@ -1,21 +1,23 @@
-"""A training run: a folder with settings, checkpoint, metrics and a curve, and the loop that fills it."""
+"""A training run: settings, policy, environment and trainer, and the loop that fills the run's folder."""
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 import glulam
 from glulam import GlulamError
+from glulam_train.folder import RunFolder
 from glulam_train.plot import draw_curve
 from glulam_train.progress import TrainingProgress
+from glulam_train.scalars import Scalars
+from glulam_train.settings import read_settings
 from glulam_train.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -25,46 +27,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from glulam import Environment, Policy
+    from glulam_train.resume import Point
     from glulam_train.settings import TrainSettings
 
-__all__ = ["Run", "RunFolder"]
-
-
-class RunFolder:
-    """The files of a run.
-
-    Args:
-        path: the folder; made when the run starts, with its parents.
-        overwrite: replace the files of an earlier run; other files are never touched.
-
-    Raises:
-        GlulamError: if the folder exists and holds anything, unless it may be overwritten.
-    """
-
-    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
-        self.path = path
-        self.settings = path / "settings.yaml"
-        self.checkpoint = path / "checkpoint.safetensors"
-        self.metrics = path / "metrics.jsonl"
-        self.curve = path / "curve.png"
-        with _writing(path):
-            taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
-        if taken and not (overwrite and path.is_dir()):
-            msg = f"{path} is there already and not empty: name another folder with --out, or add --overwrite"
-            raise GlulamError(msg)
-
-    def start(self, settings: TrainSettings) -> None:
-        """Make the folder and write the settings.
-
-        Raises:
-            GlulamError: if that is not possible.
-        """
-        with _writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            for old in (self.checkpoint, self.metrics, self.curve):
-                old.unlink(missing_ok=True)
-            self.settings.write_text(settings.to_yaml(), encoding="utf-8")
-            self.metrics.touch()
+__all__ = ["Run"]
 
 
 class Run:
@@ -74,35 +41,89 @@ class Run:
         settings: what and how.
         out: the folder; nothing is written before `train`.
         overwrite: replace the files of an earlier run in that folder.
+        point: where an earlier run of these settings in that folder stood, to go on from; see `resume`.
 
     Raises:
         GlulamError: if policy, environment, losses, settings or folder do not do.
     """
 
-    def __init__(self, settings: TrainSettings, out: Path, *, overwrite: bool = False) -> None:
-        self.settings = settings
-        self.folder = RunFolder(out, overwrite=overwrite)
+    def __init__(
+        self, settings: TrainSettings, out: Path, *, overwrite: bool = False, point: Point | None = None
+    ) -> None:
+        self.settings, self.folder, self.point = settings, RunFolder(out), point
+        self.folder.check_free(overwrite=overwrite or point is not None)
         self.rows: list[dict[str, Any]] = []
+        self.notes: list[str] = []
         self.stopped: str | None = None
+        self.boundary = point.boundary if point else 0
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         device = _device(settings.device)
         torch.manual_seed(settings.seed)
-        self.environment = glulam.make_environment(
-            settings.env, num_envs=settings.num_envs, seed=settings.environment_seed
-        )
-        self.policy = glulam.build(settings.policy, self.environment.spec, device=device, losses=settings.losses)
-        self.trainer = Trainer(self.policy, self.environment, settings)
+        self.environment = self._make_environment()
+        try:
+            self.policy = self._make_policy(device)
+            self.trainer = Trainer(self.policy, self.environment, settings)
+            if point is not None:
+                point.restore(self.trainer)
+        except BaseException:
+            self.environment.close()
+            raise
+
+    @classmethod
+    def resume(cls, out: Path, *, steps: int | None = None) -> Self:
+        """Return the run of a folder as it was at its newest point; one that had none starts anew.
+
+        Args:
+            out: the folder of an earlier run, however it ended.
+            steps: agent-steps of the whole training, to train for longer than the settings say.
+
+        Raises:
+            GlulamError: if the folder holds no run, or its policy or environment cannot be made again.
+        """
+        folder = RunFolder(out)
+        if not folder.settings.is_file():
+            msg = f"{out} holds no run: there is no settings.yaml in it"
+            raise GlulamError(msg)
+        settings = read_settings(folder.settings, steps=steps)
+        point, problems = folder.resume_points(settings).newest()
+        run = cls(settings, out, overwrite=True, point=point)
+        run.notes += [f"skipped: {problem}" for problem in problems]
+        if point is None:
+            run.notes.append("there is no point to resume from yet: this run starts anew")
+        return run
+
+    def _make_environment(self) -> Environment:
+        settings = self.settings
+        seed = settings.environment_seed(self.boundary)
+        return glulam.make_environment(settings.env, num_envs=settings.num_envs, seed=seed)
+
+    def _make_policy(self, device: torch.device) -> Policy:
+        settings, world = self.settings, self.environment.spec
+        if self.point is not None:
+            return glulam.load(self.point.policy, world, losses=settings.losses, device=str(device))
+        policy = glulam.build(settings.policy, world, device=device, losses=settings.losses)
+        if settings.init_from is not None:
+            glulam.warm_start(policy, settings.init_from, settings.init_layers)
+        elif settings.init_layers is not None:
+            msg = "init_layers names layers of a checkpoint: write init_from too"
+            raise GlulamError(msg)
+        return policy
 
     def describe(self) -> str:
         """Return the sizes of policy and buffer, as printed at the start."""
         weights = sum(weight.numel() for weight in self.policy.parameters())
         buffer = self.trainer.buffer
-        return (
-            f"{self.policy.resolved.name} in {self.settings.env}: {weights:,} parameters, "
-            f"{buffer.segments} agents, experience buffer {buffer.segments} x {buffer.horizon} steps, "
-            f"{buffer.bytes / 2**20:.1f} MiB"
+        steps = buffer.rows * buffer.horizon
+        sizes = (
+            f"{self.policy.resolved.name} in {self.settings.env}: {weights:,} parameters, {buffer.rows} agents, "
+            f"experience buffer {buffer.segments} segments x {buffer.segment} steps, "
+            f"{buffer.bytes / 2**20:.1f} MiB ({buffer.bytes / steps:,.0f} bytes a step)"
         )
+        lines = [sizes, *self.notes]
+        if self.point is not None:
+            lines.append(f"resumed at {self.point.agent_steps:,} agent-steps")
+        return "\n".join(lines)
 
     def train(self, *, seconds: float | None = None, console: Console | None = None) -> None:
         """Train for as many steps as the settings say; Ctrl-C and SIGTERM end it after the update under way.
@@ -114,24 +135,48 @@ class Run:
         Raises:
             GlulamError: if the folder cannot be written, before anything is trained; or if training diverges.
         """
-        self.folder.start(self.settings)
-        glulam.save(self.policy, self.folder.checkpoint)  # whatever prevents saving shows now, not in an hour
-        start, saved_at = time.perf_counter(), 0
+        self._start()
+        before = self.rows[-1]["seconds"] if self.rows else 0.0
+        start = time.perf_counter() - before
         limit = math.inf if seconds is None else seconds
         progress = TrainingProgress(self.settings.steps, console)
-        with self.folder.metrics.open("a", encoding="utf-8") as metrics, progress, _interruptible() as asked:
+        scalars = Scalars(self.folder, self.trainer.agent_steps, tensorboard=self.settings.tensorboard)
+        with scalars, progress, _interruptible() as asked:
+            saved_at = self.trainer.agent_steps
             while self.trainer.agent_steps < self.settings.steps and self.stopped is None:
                 row = self._update(start)
-                metrics.write(json.dumps(row) + "\n")
-                metrics.flush()
+                scalars.write(row)
                 progress.show(row)
-                self.stopped = asked() or ("time limit" if row["seconds"] >= limit else None)
+                self.stopped = asked() or ("time limit" if row["seconds"] - before >= limit else None)
                 if row["agent_steps"] - saved_at >= self.settings.checkpoint_interval:
                     saved_at = row["agent_steps"]
-                    glulam.save(self.policy, self.folder.checkpoint)
-            glulam.save(self.policy, self.folder.checkpoint)  # while Ctrl-C still waits
+                    self._save()
+            if self.trainer.agent_steps != saved_at:
+                self._save()  # while Ctrl-C still waits
         title = f"{self.policy.resolved.name} in {self.settings.env}, seed {self.settings.seed}"
         draw_curve(self.rows, self.folder.curve, title)
+
+    def _start(self) -> None:
+        """Have a folder to write to; whatever prevents saving shows now, not in an hour."""
+        if self.point is None:
+            self.folder.start(self.settings)
+            self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
+        else:
+            self.folder.write_settings(self.settings)
+            self.rows = self.folder.cut_metrics(self.point.agent_steps)
+        glulam.save(self.policy, self.folder.checkpoint)
+
+    def _save(self) -> None:
+        """Enter fresh environments and save all that decides what follows.
+
+        Every run does that, resumed or not: simulators cannot be saved, so that only thus both see the same.
+        """
+        self.boundary += 1
+        self.environment.close()
+        self.environment = self._make_environment()
+        self.trainer.enter(self.environment)
+        self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
+        glulam.save(self.policy, self.folder.checkpoint)
 
     def _update(self, start: float) -> dict[str, Any]:
         before = self.rows[-1]["seconds"] if self.rows else 0.0
@@ -147,15 +192,6 @@ class Run:
     def close(self) -> None:
         """Free the environment."""
         self.environment.close()
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        msg = f"cannot write to the folder {path}: {error.strerror}; name another with --out"
-        raise GlulamError(msg) from error
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
-import cattrs
+import numpy as np
 
 from glulam import GlulamError
-from glulam_train.kinds import choice, kind_of, losses, number, setting, text, whole
+from glulam_train.kinds import choice, flag, groups, kind_of, losses, names, number, setting, text, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +24,8 @@ MAX_SEED = 2**30
 class TrainSettings:
     """How to train: what, where, for how long, and the numbers of PPO.
 
-    The defaults learn `mettagrid:forage`. `steps` counts agent-steps; a segment is `horizon` steps of one
-    agent; an update learns from one segment of every agent, `epochs` times over, in `minibatches` parts.
+    The defaults learn `mettagrid:forage`. `steps` counts agent-steps. An update plays `horizon` steps of every agent
+    and learns from them `epochs` times over, in `minibatches` parts of whole segments.
 
     Raises:
         GlulamError: if a value is out of range, naming the field and what to write.
@@ -38,17 +38,28 @@ class TrainSettings:
     losses: tuple[Any, ...] = setting(losses(), ("ppo",))
     num_envs: int = setting(whole(1), 32)
     horizon: int = setting(whole(1), 32)
+    segment: int | None = setting(whole(1, optional=True), None)  # steps that memory is trained through; null: horizon
+    burn_in: int = setting(whole(0), 0)  # steps of a segment that only bring its memory up to date
     epochs: int = setting(whole(1), 3)
     minibatches: int = setting(whole(1), 4)
     learning_rate: float = setting(number(above=0), 1e-3)
-    schedule: str = setting(choice("constant", "linear"), "constant")  # linear: down to 0 at the last step
+    schedule: str = setting(choice("constant", "linear", "cosine"), "constant")  # down to 0 at the last step
+    warmup_steps: int = setting(whole(0), 0)  # agent-steps in which the learning rate rises to its full size
     adam_eps: float = setting(number(above=0), 1e-5)
+    weight_decay: float = setting(number(least=0), 0.0)
+    groups: tuple[Any, ...] = setting(groups(), ())  # layers with a rate or decay of their own
+    freeze: tuple[str, ...] = setting(names(), ())  # layers that are not trained
+    init_from: str | None = setting(text("the path of a checkpoint", optional=True), None)
+    init_layers: tuple[str, ...] | None = setting(names(optional=True), None)  # of that checkpoint; null: all
+    normalize_returns: bool = setting(flag(), False)  # noqa: FBT003 - a default
     gamma: float = setting(number(most=1), 0.97)
     gae_lambda: float = setting(number(most=1), 0.95)
     max_grad_norm: float = setting(number(above=0), 0.5)
     device: str = setting(text("a device of torch, such as cpu or cuda"), "cpu")
     threads: int | None = setting(whole(1, optional=True), None)  # null: as many as torch chooses
     checkpoint_interval: int = setting(whole(1), 200_000)  # agent-steps; first and last are saved in any case
+    keep_checkpoints: int = setting(whole(1), 3)  # how many of the latest points to resume from are kept
+    tensorboard: bool = setting(flag(), True)  # noqa: FBT003 - a default
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], *, where: str = "settings") -> Self:
@@ -76,7 +87,7 @@ class TrainSettings:
         """Return the settings as the text of a file that `read_settings` reads."""
         import yaml
 
-        plain = cattrs.unstructure(self) | {"losses": list(self.losses)}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in attrs.asdict(self).items()}
         return str(yaml.safe_dump(plain, sort_keys=False))
 
     @property
@@ -84,10 +95,14 @@ class TrainSettings:
         """The names of the losses, in order."""
         return [loss if isinstance(loss, str) else loss["loss"] for loss in self.losses]
 
-    @property
-    def environment_seed(self) -> int:
-        """The seed of the training episodes: even, while evaluation uses odd ones, so they share none."""
-        return 2 * self.seed
+    def environment_seed(self, boundary: int = 0) -> int:
+        """Return the seed of the episodes after a checkpoint, the start being number 0.
+
+        It is even, while evaluation uses odd ones, so they share no episode.
+        """
+        if not boundary:
+            return 2 * self.seed
+        return 2 * (int(np.random.SeedSequence((self.seed, boundary)).generate_state(1)[0]) % MAX_SEED)
 
 
 def read_settings(path: Path | None, assignments: Iterable[str] = (), **given: object) -> TrainSettings:

@@ -34,7 +34,7 @@ def test_train_says_what_it_trains_how_far_it_is_and_where_things_are(trained):
         f"curve       {folder / 'curve.png'}",
     ]
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("toy in toy:cues: 45 parameters, 8 agents, experience buffer 8 x 8 steps, ")
+    assert lines[0].startswith("toy in toy:cues: 45 parameters, 8 agents, experience buffer 8 segments x 8 steps, ")
     assert "64 of 200 steps" in lines[1]
     assert "entropy" in lines[1]
     assert lines[-1].startswith("done: 256 agent-steps, return of recent episodes ")
@@ -112,7 +112,7 @@ class TestMistakes:
     def test_train_wants_a_folder(self):
         result = call("train", "toy", "--env", "toy:cues")
         assert result.exit_code == 2
-        assert "Missing option '--out'" in result.output
+        assert "write --out FOLDER for a new run, or --resume FOLDER" in result.output
 
     def test_train_asks_before_it_replaces_a_run(self, trained, tmp_path):
         folder = shutil.copytree(trained[0], tmp_path / "run")

@@ -28,6 +28,7 @@ def batch(seed=0, rows=6, steps=5, actions=4):
         "values": normal(),
         "advantages": 2 * normal() + 1,
         "returns": 3 * normal(),
+        "valid": torch.ones(rows, steps, dtype=torch.bool),
     }
     logits = (old + 0.3 * normal(actions)).requires_grad_()
     values = (stored["values"] + 0.3 * normal()).requires_grad_()
@@ -113,6 +114,7 @@ class TestByHand:
             "advantages": torch.tensor([[1.0, -1.0]]),
             "values": torch.tensor([[0.0, 4.0]]),
             "returns": torch.tensor([[0.0, 3.0]]),
+            "valid": torch.ones(1, 2, dtype=torch.bool),
         }
         config = PpoConfig(normalize_advantage=False, value_coef=0.5, entropy_coef=0.1)
         return config.build()(TensorDict(current, **shape), TensorDict(stored, **shape))
@@ -150,8 +152,29 @@ def test_a_minibatch_of_one_step_is_finite():
     assert torch.isfinite(loss)
 
 
+def test_steps_whose_actions_were_ignored_count_for_nothing():
+    """Oracle: the same numbers with those steps cut out, as segments of one step."""
+    logits, values, stored = batch()
+    stored["valid"] = torch.rand(stored.batch_size, generator=torch.Generator().manual_seed(1)) < 0.6
+    loss, metrics = ours(PpoConfig(clip_values=0.1), logits, values, stored)
+    kept = stored["valid"]
+    left = stored[kept].unsqueeze(1)
+    expected, details = ours(PpoConfig(clip_values=0.1), logits[kept].unsqueeze(1), values[kept].unsqueeze(1), left)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(metrics, details)
+    gradients = torch.autograd.grad(loss, [logits, values])
+    assert not any(gradient[~kept].any() for gradient in gradients)
+    assert all(gradient[kept].any() for gradient in gradients)
+
+
 def test_keys_can_be_renamed():
     logits, values, stored = batch()
-    renamed = PpoConfig(log_prob_key="log_prob", entropy_key="h", values_key="critic_values")
+    names = {"old_log_prob_key": "old_log_prob", "old_values_key": "old_values", "returns_key": "targets"}
+    renamed = PpoConfig(log_prob_key="log_prob", entropy_key="h", values_key="critic_values", **names)
     assert renamed.in_keys == ["log_prob", "h", "critic_values"]
-    assert torch.equal(ours(renamed, logits, values, stored)[0], ours(PpoConfig(), logits, values, stored)[0])
+    assert renamed.stored_keys == ["old_log_prob", "old_values", "advantages", "targets", "valid"]
+    assert renamed.computed_keys == ["advantages", "targets", "valid"]
+    moved = stored.clone(recurse=False)
+    for old, new in (("act_log_prob", "old_log_prob"), ("values", "old_values"), ("returns", "targets")):
+        moved.rename_key_(old, new)
+    assert torch.equal(ours(renamed, logits, values, moved)[0], ours(PpoConfig(), logits, values, stored)[0])

@@ -4,6 +4,8 @@ The policy's value of an observation is the sum of all observations of the episo
 a reset too many or a bootstrap from the wrong observation shows in the numbers.
 """
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tensordict import TensorDict
@@ -11,12 +13,15 @@ from tensordict import TensorDict
 import glulam
 from glulam_train.buffer import ExperienceBuffer
 from glulam_train.rollout import Episodes, Rollout
+from glulam_train.world import World
 
 ROWS, FINAL = 3, 1000.0
 
 
 class Script:
     """Observation k is k; step k earns 0.1 k; flags as scripted (`d`, `t`, `b` for both); tensors are reused."""
+
+    spec = SimpleNamespace(autoreset="same_step")
 
     def __init__(self, *flags):
         self.flags, self.k = flags, 0
@@ -102,10 +107,10 @@ FLAGS = ("....t...", "d.tt.bt.", ".t.d....")
 
 @pytest.mark.parametrize("horizon", [1, 2, 4, 8])
 def test_values_rewards_and_flags_of_what_each_action_led_to(horizon):
-    rollout = Rollout(Sums(), Script(*FLAGS), horizon)
+    rollout = Rollout(Sums(), World(Script(*FLAGS)), horizon)
     table = expected(FLAGS, horizon, 8 // horizon)
     for segment in range(8 // horizon):
-        buffer = ExperienceBuffer(SPEC, segments=ROWS, horizon=horizon)
+        buffer = ExperienceBuffer(SPEC, rows=ROWS, horizon=horizon)
         outcome = rollout.collect(buffer)
         for row in range(ROWS):
             for t in range(horizon):
@@ -122,19 +127,19 @@ def test_values_rewards_and_flags_of_what_each_action_led_to(horizon):
 
 
 def test_a_segment_starts_with_the_state_before_its_first_step_resets_not_applied():
-    rollout = Rollout(Sums(), Script(*FLAGS), 4)
-    buffer = ExperienceBuffer(SPEC, segments=ROWS, horizon=4)
+    rollout = Rollout(Sums(), World(Script(*FLAGS)), 4)
+    buffer = ExperienceBuffer(SPEC, rows=ROWS, horizon=4)
     rollout.collect(buffer)
-    assert buffer.starts["memory", "sum"].tolist() == [0, 0, 0]
+    assert buffer.starts["memory", "sum"].tolist() == [[0], [0], [0]]
     rollout.collect(buffer)
     # Sums at step 3: 0+1+2+3; 3, since an episode began there; 2+3. The last one's `d` at 3 is not applied yet.
-    assert buffer.starts["memory", "sum"].tolist() == [6, 3, 5]
+    assert buffer.starts["memory", "sum"].tolist() == [[6], [3], [5]]
 
 
 def test_rollout_memory_is_cleared_once_and_only_at_the_start():
     policy = Sums()
-    rollout = Rollout(policy, Script(*FLAGS), 2)
-    rollout.collect(ExperienceBuffer(SPEC, segments=ROWS, horizon=2))
+    rollout = Rollout(policy, World(Script(*FLAGS)), 2)
+    rollout.collect(ExperienceBuffer(SPEC, rows=ROWS, horizon=2))
     assert policy.cleared == 1
 
 
@@ -146,8 +151,8 @@ class Leaky(Sums):
 
 
 def test_the_oracle_notices_a_memory_that_leaks_over_episodes():
-    rollout = Rollout(Leaky(), Script(*FLAGS), 8)
-    buffer = ExperienceBuffer(SPEC, segments=ROWS, horizon=8)
+    rollout = Rollout(Leaky(), World(Script(*FLAGS)), 8)
+    buffer = ExperienceBuffer(SPEC, rows=ROWS, horizon=8)
     rollout.collect(buffer)
     wanted = [[value for value, _, _ in line] for line in expected(FLAGS, 8, 1)]
     assert buffer["values"].tolist() != wanted
@@ -158,10 +163,17 @@ class TestEpisodes:
         episodes = Episodes(2)
         script = [([1, 5], [0, 1]), ([2, 6], [0, 0]), ([3, 7], [1, 1])]
         for reward, ended in script:
-            episodes.add(torch.tensor(reward).float(), torch.tensor(ended).bool())
+            episodes.add(torch.tensor(reward).float(), torch.tensor(ended).bool(), torch.ones(2).bool())
         assert list(episodes.finished) == [(5.0, 1), (6.0, 3), (13.0, 2)]
         assert episodes.count == 3
         assert episodes.means() == {"return_mean": 8.0, "length_mean": 2.0}
+
+    def test_a_step_whose_action_is_ignored_has_no_length(self):
+        episodes = Episodes(1)
+        for counted, ended in [(1, 0), (1, 1), (0, 0), (1, 1)]:
+            flags = torch.tensor([[ended], [counted]]).bool()
+            episodes.add(torch.tensor([1.0 * counted]), *flags)
+        assert list(episodes.finished) == [(2.0, 2), (1.0, 1)]
 
     def test_before_the_first_end_there_is_no_mean(self):
         assert Episodes(3).means() == {"return_mean": None, "length_mean": None}
@@ -169,6 +181,6 @@ class TestEpisodes:
     def test_only_recent_episodes_count(self):
         episodes = Episodes(1)
         for number in range(150):
-            episodes.add(torch.tensor([float(number)]), torch.tensor([True]))
+            episodes.add(torch.tensor([float(number)]), torch.tensor([True]), torch.tensor([True]))
         assert episodes.count == 150
         assert episodes.means()["return_mean"] == sum(range(50, 150)) / 100

@@ -14,7 +14,7 @@ import glulam
 from glulam import GlulamError
 from glulam_train.run import Run
 
-FILES = {"settings.yaml", "checkpoint.safetensors", "metrics.jsonl", "curve.png"}
+FILES = {"settings.yaml", "checkpoint.safetensors", "metrics.jsonl", "curve.png", "resume", "tensorboard"}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ class TestFiles:
         finished.train(console=quiet())
         return finished
 
-    def test_a_run_leaves_four_files(self, done):
+    def test_a_run_leaves_its_files(self, done):
         assert names(done.folder.path) == FILES
         assert done.folder.curve.read_bytes().startswith(b"\x89PNG")
 
@@ -73,7 +73,9 @@ class TestFiles:
 
 def test_the_start_is_described(run):
     text = run().describe()
-    assert text.startswith("toy in toy:cues: 45 parameters, 8 agents, experience buffer 8 x 8 steps, 0.0 MiB")
+    assert text.startswith(
+        "toy in toy:cues: 45 parameters, 8 agents, experience buffer 8 segments x 8 steps, 0.0 MiB (39 bytes"
+    )
 
 
 def test_a_folder_that_holds_anything_is_refused(run, tmp_path):
@@ -156,11 +158,18 @@ def test_a_time_limit_ends_the_run(run):
 
 
 def test_checkpoints_come_at_their_interval(run, monkeypatch):
-    saved = []
-    monkeypatch.setattr(glulam, "save", lambda policy, path: saved.append(started.trainer.agent_steps))
+    saved, save = [], glulam.save
+
+    def noted(policy, path):
+        saved.append((started.trainer.agent_steps, path.name))
+        save(policy, path)
+
+    monkeypatch.setattr(glulam, "save", noted)
     started = run(steps=320, checkpoint_interval=100)
     started.train(console=quiet())
-    assert saved == [0, 128, 256, 320]
+    files = ("policy.safetensors", "checkpoint.safetensors")
+    assert saved == [(steps, name) for steps in (0, 128, 256, 320) for name in files]
+    assert names(started.folder.points) == {"000000000128", "000000000256", "000000000320"}  # the last three
 
 
 def test_a_metric_that_is_not_finite_is_null_in_the_file(run, monkeypatch):

@@ -60,7 +60,18 @@ REFUSED = {
     "learning_rate=0": "settings: learning_rate is 0: write a number above 0",
     "learning_rate=.nan": "settings: learning_rate is nan: write a number above 0",
     "learning_rate=fast": "settings: learning_rate is 'fast': write a number above 0",
-    "schedule=cosine": "settings: schedule is 'cosine': write constant or linear",
+    "schedule=step": "settings: schedule is 'step': write constant or linear or cosine",
+    "segment=0": "settings: segment is 0: write a whole number of at least 1, or null",
+    "burn_in=-1": "settings: burn_in is -1: write a whole number of at least 0",
+    "freeze=memory": "settings: freeze is 'memory': write a list of names such as [memory, critic], each once",
+    "freeze=[a, a]": "settings: freeze is ['a', 'a']: write a list of names",
+    "groups=[{layers: [a]}]": "settings: groups is [{'layers': ['a']}]: write a list such as [{layers: [critic], ",
+    "groups=[{layers: [], learning_rate: 1}]": "settings: groups is [{'layers': [], 'learning_rate': 1}]: write",
+    "groups=[{layers: [a], learning_rate: -1}]": "settings: groups is [{'layers': ['a'], 'learning_rate': -1}]: ",
+    "groups=[{layers: [a], rate: 1}]": "settings: groups is [{'layers': ['a'], 'rate': 1}]: write a list such as",
+    "normalize_returns=1": "settings: normalize_returns is 1: write true or false",
+    "init_from=''": "settings: init_from is '': write the path of a checkpoint, or null",
+    "keep_checkpoints=0": "settings: keep_checkpoints is 0: write a whole number of at least 1",
     "adam_eps=0": "settings: adam_eps is 0: write a number above 0",
     "gamma=1.1": "settings: gamma is 1.1: write a number from 0 to 1",
     "gae_lambda=-0.1": "settings: gae_lambda is -0.1: write a number from 0 to 1",
@@ -120,7 +131,10 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_training_and_evaluation_never_share_a_seed():
-    assert TrainSettings(**GIVEN, seed=21).environment_seed == 42
+    assert TrainSettings(**GIVEN, seed=21).environment_seed() == 42
+    seeds = [TrainSettings(**GIVEN, seed=seed).environment_seed(k) for seed in (0, 21, 2**30) for k in range(50)]
+    assert len(set(seeds)) == 150
+    assert all(seed % 2 == 0 and 0 <= seed < 2**32 for seed in seeds)
 
 
 def test_neither_settings_nor_commands_import_torch():

@@ -84,6 +84,7 @@ class Head(glulam.LayerConfig):
     actions_key: str = glulam.writes("actions", dtype="int64", shape="", phase="act")
     log_prob_key: str = glulam.writes("act_log_prob", shape="")
     entropy_key: str = glulam.writes("entropy", shape="", phase="score")
+    table_key: str = glulam.writes("full_log_probs", shape="A", phase="score")
 
     def build(self):
         import torch
@@ -101,6 +102,6 @@ class Head(glulam.LayerConfig):
 
             def score(self, logits, actions):
                 table = logits.log_softmax(-1)
-                return table.gather(-1, actions[:, None]).squeeze(-1), -(table.exp() * table).sum(-1)
+                return table.gather(-1, actions[:, None]).squeeze(-1), -(table.exp() * table).sum(-1), table
 
         return Categorical()

@@ -7,12 +7,12 @@ import glulam
 class L2(glulam.LossConfig):
     """The mean square of any key; stores what the key was in the rollout."""
 
-    stored_keys = ("core",)
     key: str = glulam.reads("core", shape="...")
+    old_key: str = glulam.stored("core")
 
     def build(self):
         def loss(current, stored):
-            moved = (current.get(self.key).detach() - stored.get("core")).abs().max()
+            moved = (current.get(self.key).detach() - stored.get(self.old_key)).abs().max()
             return current.get(self.key).square().mean(), {"moved": moved}
 
         return loss
@@ -46,8 +46,7 @@ class NotANumber(glulam.LossConfig):
 
 @glulam.layer
 class Surprise(glulam.LossConfig):
-    stored_keys = ("surprise",)
-    computed_keys = ("surprise",)
+    key: str = glulam.stored("surprise", shape="", writer="trainer")
 
     def build(self):
         return lambda current, stored: (stored.get("surprise").mean(), {})

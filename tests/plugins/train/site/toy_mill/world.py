@@ -1,7 +1,8 @@
 """A world of cues: an action that names the cue earns 1, another -0.25.
 
 Row b's episodes last 3 + b % 4 steps (`toy:cues`) and end by turns in termination and truncation. `toy:short`
-has one agent, episodes of one step, and a reward of 1 whatever happens. `toy:next` says it restarts otherwise.
+has one agent, episodes of one step, and a reward of 1 whatever happens. `toy:MODE`, a mode of autoreset, plays the
+same episodes in each mode.
 """
 
 import attrs
@@ -69,11 +70,73 @@ class World:
         self.closed = True
 
 
+class Modes:
+    """Episode e of row b lasts 1 + (b + 2e) % 4 steps, ends by turns in termination and truncation, and shows at its
+    step k the cue (b + 3e + k) % 4; all of it whatever the mode. Tensors are reused.
+    """
+
+    def __init__(self, spec, rows):
+        self.spec, self.rows = spec, torch.arange(rows)
+        self.age, self.episode = torch.zeros(2, rows, dtype=torch.int64).unbind()
+        self.waiting = torch.zeros(rows, dtype=torch.bool)
+        self.out = {
+            "env_obs": torch.zeros(rows, spec.num_tokens, 3, dtype=torch.uint8),
+            "env_id": torch.arange(rows),
+            "rewards": torch.zeros(rows),
+            "dones": torch.zeros(rows, dtype=torch.bool),
+            "truncateds": torch.zeros(rows, dtype=torch.bool),
+            "final_obs": torch.zeros(rows, spec.num_tokens, 3, dtype=torch.uint8),
+        }
+
+    def show(self):
+        self.out["env_obs"][:, 0, 2] = (self.rows + 3 * self.episode + self.age) % 4
+        return TensorDict(self.out, batch_size=[len(self.rows)])
+
+    def reset(self):
+        return self.show()
+
+    def renew(self, rows):
+        self.age[rows] = 0
+        self.episode += rows
+        self.waiting &= ~rows
+
+    def restart(self, rows):
+        assert self.spec.autoreset == "disabled"
+        assert (rows == self.waiting).all()  # all that wait, and nobody else
+        self.renew(rows)
+        for key in ("rewards", "dones", "truncateds"):
+            self.out[key].zero_()
+        return self.show()
+
+    def step(self, actions):
+        renewed = self.waiting.clone()
+        assert self.spec.autoreset == "next_step" or not renewed.any()
+        right = actions == self.out["env_obs"][:, 0, 2]
+        self.out["rewards"].copy_(torch.where(right, 1.0, -0.25).masked_fill(renewed, 0))
+        self.age += ~renewed
+        ended = (self.age >= 1 + (self.rows + 2 * self.episode) % 4) & ~renewed
+        truncates = (self.episode + self.rows) % 2 == 1
+        self.out["dones"].copy_(ended & ~truncates)
+        self.out["truncateds"].copy_(ended & truncates)
+        self.waiting |= ended
+        self.renew(renewed)
+        if self.spec.autoreset == "same_step":
+            self.out["final_obs"].copy_(self.show()["env_obs"])
+            self.renew(ended)
+        return self.show()
+
+    def close(self):
+        self.closed = True
+
+
 TASKS = {
     "cues": (SPEC, (3, 4, 5, 6)),
     "uneven": (attrs.evolve(SPEC, name="toy:uneven"), (1, 9)),
     "short": (attrs.evolve(SPEC, name="toy:short", num_agents=1), (1,)),
-    "next": (attrs.evolve(SPEC, name="toy:next", autoreset="next_step"), (3,)),
+}
+TASKS |= {
+    mode: (attrs.evolve(SPEC, name=f"toy:{mode}", autoreset=mode), ())
+    for mode in ("same_step", "next_step", "disabled")
 }
 
 
@@ -86,6 +149,8 @@ class Worlds:
 
     def make(self, task, *, num_envs, seed):
         spec = self.spec(task)
+        if task == spec.autoreset:
+            return Modes(spec, num_envs * spec.num_agents)
         return World(spec, TASKS[task][1], num_envs, seed)
 
 

@@ -1,0 +1,263 @@
+"""Copies of a Gymnasium environment as one world, stepped by Gymnasium's own `SyncVectorEnv`.
+
+Legend: `B` copies, one row each.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from tensordict import TensorDict
+
+from glulam import GlulamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from glulam import EnvSpec
+
+    Observer = Callable[[NDArray[Any], NDArray[Any]], None]
+    """Takes stacked observations and fills the rows of `env_obs` with what they show."""
+
+__all__ = ["GymnasiumEnvironment", "episode_seed", "make_world"]
+
+SEED_MASK = 0x7FFF_FFFF  # some environments take C ints
+MODES = {
+    "same_step": AutoresetMode.SAME_STEP,
+    "next_step": AutoresetMode.NEXT_STEP,
+    "disabled": AutoresetMode.DISABLED,
+}
+
+
+def episode_seed(seed: int, copy: int, episode: int) -> int:
+    """Return the seed of one episode: a hash, so neighbouring seeds share no episodes."""
+    return int(np.random.SeedSequence((seed, copy, episode)).generate_state(1)[0]) & SEED_MASK
+
+
+def make_world(
+    one: Callable[[], gymnasium.Env[Any, Any]],
+    *,
+    spec: EnvSpec,
+    num_envs: int,
+    seed: int,
+    observe: Observer | None = None,
+) -> GymnasiumEnvironment:
+    """Return `num_envs` copies of what `one` makes as one world; it has `restart` where `spec.autoreset` says so.
+
+    Args:
+        one: makes a copy that observes one array.
+        spec: says what the world shows, and when the next episode starts.
+        num_envs: copies, at least 1.
+        seed: not negative.
+        observe: makes stacked observations what `spec` says; None: they are that already.
+
+    Raises:
+        GlulamError: if `num_envs` or `seed` is out of range.
+    """
+    if num_envs < 1:
+        msg = f"{spec.name}: num_envs is {num_envs}; it must be at least 1"
+        raise GlulamError(msg)
+    if seed < 0:
+        msg = f"{spec.name}: seed is {seed}; it must not be negative"
+        raise GlulamError(msg)
+    kind = RestartableGymnasiumEnvironment if spec.autoreset == "disabled" else GymnasiumEnvironment
+    makers = [partial(_Episodes, one, seed, copy) for copy in range(num_envs)]
+    vector = SyncVectorEnv(makers, copy=False, autoreset_mode=MODES[spec.autoreset])
+    return kind(vector, spec, observe)
+
+
+class GymnasiumEnvironment:
+    """The `Environment` protocol of glulam over Gymnasium's vector of environments; made by `make_world`.
+
+    **All tensors are reused**: what `reset` and `step` return is valid until the next call of either; copy what
+    you keep. Where the world shows a box, `env_obs` is the very array in which Gymnasium gathers observations.
+    `env_id` never changes. The TensorDict is new at each call, so a policy may add keys to it.
+
+    `dones` are Gymnasium's terminations, `truncateds` its truncations of episodes that have not terminated in
+    the same step. Under `next_step` and `disabled` `final_obs` is the very tensor `env_obs`.
+
+    Episode k of copy e depends on (seed, e, k) and the actions alone, whatever `num_envs` is: each is seeded,
+    where Gymnasium itself would let one generator run on. `reset` goes on to the next episode, also where the
+    current one is unfinished.
+    """
+
+    def __init__(self, vector: SyncVectorEnv[Any, Any], spec: EnvSpec, observe: Observer | None) -> None:
+        self.spec = spec
+        self._vector = vector
+        self._observe = observe
+        self._closed = False
+        space: Any = vector.single_action_space
+        self._first_action = int(space.start)
+        rows = vector.num_envs
+        self._outputs = {
+            "env_id": torch.arange(rows, dtype=torch.int64),
+            "rewards": torch.zeros(rows, dtype=torch.float32),
+            "dones": torch.zeros(rows, dtype=torch.bool),
+            "truncateds": torch.zeros(rows, dtype=torch.bool),
+        }
+        self._rewards, self._dones, self._truncateds = (
+            self._outputs[key].numpy() for key in ("rewards", "dones", "truncateds")
+        )
+
+    def reset(self) -> TensorDict:
+        """Start the next episode in every copy; rewards and flags are zero.
+
+        Raises:
+            GlulamError: if the environment is closed.
+        """
+        self._check_open()
+        observations, _ = self._vector.reset()
+        if "env_obs" not in self._outputs:
+            self._allocate(observations)
+        self._show(observations)
+        for output in (self._rewards, self._dones, self._truncateds):
+            output.fill(0)
+        return self._output()
+
+    def step(self, actions: Tensor) -> TensorDict:
+        """Apply one action a row.
+
+        Args:
+            actions: `[B]`, int64 (or int32), indices into `spec.actions.names`; on any device.
+
+        Raises:
+            GlulamError: if the actions have another shape or type or are out of range, `reset` was not called,
+                or a row waits for `restart`. Nothing is stepped then.
+        """
+        self._check_started("step")
+        self._check_ready()
+        observations, rewards, terminated, truncated, infos = self._vector.step(self._checked(actions))
+        np.copyto(self._rewards, rewards, casting="same_kind")
+        np.copyto(self._dones, terminated)
+        np.logical_and(truncated, ~terminated, out=self._truncateds)
+        self._show(observations)
+        if "final_obs" in infos:  # under same_step alone
+            self._show_final(infos["final_obs"], np.flatnonzero(infos["_final_obs"]))
+        return self._output()
+
+    def close(self) -> None:
+        """Close every copy; `reset` and `step` raise from now on."""
+        self._vector.close()
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = f"{self.spec.name}: this environment is closed; make another"
+            raise GlulamError(msg)
+
+    def _check_started(self, call: str) -> None:
+        self._check_open()
+        if "env_obs" not in self._outputs:
+            msg = f"{self.spec.name}: call reset() before {call}()"
+            raise GlulamError(msg)
+
+    def _check_ready(self) -> None:
+        """Refuse to step where an episode has ended and nothing starts the next one."""
+
+    def _checked(self, actions: Tensor) -> NDArray[Any]:
+        """Return actions by the environment's own numbers."""
+        rows, limit = len(self._dones), self.spec.num_actions
+        if actions.shape != (rows,) or actions.dtype not in (torch.int64, torch.int32):
+            msg = (
+                f"{self.spec.name}: actions are {actions.dtype} {list(actions.shape)}; "
+                f"they must be torch.int64 [{rows}], one a row"
+            )
+            raise GlulamError(msg)
+        values: NDArray[Any] = actions.cpu().numpy()
+        if values.min() < 0 or values.max() >= limit:
+            row = int(np.flatnonzero((values < 0) | (values >= limit))[0])
+            msg = f"{self.spec.name}: action {values[row]} in row {row}; actions go from 0 to {limit - 1}"
+            raise GlulamError(msg)
+        return values + self._first_action
+
+    def _allocate(self, observations: NDArray[Any]) -> None:
+        if self._observe is None:
+            env_obs = torch.from_numpy(observations)  # Gymnasium gathers them in one array for good
+        else:
+            shape = (len(self._dones), self.spec.num_tokens, self.spec.token_columns)
+            env_obs = torch.zeros(shape, dtype=torch.uint8)
+        same_step = self.spec.autoreset == "same_step"
+        self._outputs["env_obs"] = env_obs
+        self._outputs["final_obs"] = torch.zeros_like(env_obs) if same_step else env_obs
+        self._env_obs, self._final_obs = env_obs.numpy(), self._outputs["final_obs"].numpy()
+
+    def _show(self, observations: NDArray[Any]) -> None:
+        if self._observe is not None:
+            self._observe(observations, self._env_obs)
+
+    def _show_final(self, observations: NDArray[Any], rows: NDArray[Any]) -> None:
+        last = np.stack([observations[row] for row in rows])
+        if self._observe is not None:
+            shown = np.empty((len(rows), *self._final_obs.shape[1:]), np.uint8)
+            self._observe(last, shown)
+            last = shown
+        self._final_obs[rows] = last
+
+    def _output(self) -> TensorDict:
+        return TensorDict(self._outputs, batch_size=[len(self._dones)])
+
+
+class RestartableGymnasiumEnvironment(GymnasiumEnvironment):
+    """A world whose ended episodes wait for `restart`: `autoreset` is `disabled`."""
+
+    def restart(self, rows: Tensor) -> TensorDict:
+        """Start the next episode in some rows, ended or not, and return the present observation of every row.
+
+        Reward and flags of those rows are zero, those of the others as they were; without any row nothing changes.
+
+        Args:
+            rows: `[B]`, bool; on any device.
+
+        Raises:
+            GlulamError: if `rows` has another shape or type, or `reset` was not called.
+        """
+        self._check_started("restart")
+        if rows.shape != self._dones.shape or rows.dtype != torch.bool:
+            msg = (
+                f"{self.spec.name}: rows to restart are {rows.dtype} {list(rows.shape)}; "
+                f"they must be torch.bool [{len(self._dones)}]"
+            )
+            raise GlulamError(msg)
+        mask = rows.cpu().numpy()
+        if mask.any():
+            observations, _ = self._vector.reset(options={"reset_mask": mask})
+            self._show(observations)
+            for output in (self._rewards, self._dones, self._truncateds):
+                output[mask] = 0
+        return self._output()
+
+    def _check_ready(self) -> None:
+        ended = self._dones | self._truncateds
+        if ended.any():
+            rows = np.flatnonzero(ended).tolist()
+            msg = f"{self.spec.name}: the episodes of rows {rows} have ended; call restart() before step()"
+            raise GlulamError(msg)
+
+
+class _Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """One copy: it seeds each of its episodes, and keeps Gymnasium's infos to itself."""
+
+    def __init__(self, one: Callable[[], gymnasium.Env[Any, Any]], seed: int, copy: int) -> None:
+        super().__init__(one())
+        self._seed, self._copy, self._next = seed, copy, 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:  # noqa: ARG002  # Gymnasium's signature; the vector passes neither
+        """Start the next episode."""
+        observation, _ = self.env.reset(seed=episode_seed(self._seed, self._copy, self._next))
+        self._next += 1
+        return observation, {}
+
+    def step(self, action: object) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Apply an action."""
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        if terminated or truncated:
+            observation = np.array(observation)  # the next episode may be written over it
+        return observation, reward, terminated, truncated, {}

@@ -1,0 +1,165 @@
+"""Points to resume from: all that decides the numbers of the rest of a run.
+
+A point is a folder named after the agent-steps trained: the policy as a checkpoint, and beside it what the trainer
+knows. Simulators cannot be saved, so a point is only taken where the run enters fresh environments with empty
+memory, and an uninterrupted run does the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import torch
+
+import glulam
+from glulam import GlulamError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from glulam_train.trainer import Trainer
+
+__all__ = ["Point", "ResumePoints"]
+
+POLICY, TRAINER = "policy.safetensors", "trainer.safetensors"
+
+
+@attrs.frozen(eq=False)
+class Point:
+    """A verified point: its folder, `agent_steps`, the number of the `boundary`, and the trainer's state."""
+
+    path: Path
+    agent_steps: int
+    boundary: int
+    header: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @property
+    def policy(self) -> Path:
+        """The policy's checkpoint."""
+        return self.path / POLICY
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put a trainer, newly made from the same settings, into the state of this point."""
+        part = {name: _under(self.tensors, f"{name}/") for name in ("adam", "buffer", "losses", "reward_scale")}
+        trainer.agent_steps = self.agent_steps
+        trainer.optimizer.load_state_dict(part["adam"])
+        for name, tensor in _buffer(trainer):
+            tensor.copy_(part["buffer"][name])
+        for name, term in trainer.terms.items():
+            if hasattr(term, "load_state_dict"):
+                term.load_state_dict(_under(part["losses"], f"{name}/"))
+        if trainer.reward_scale is not None:
+            trainer.reward_scale.load_state_dict(part["reward_scale"])
+        episodes = trainer.rollout.episodes
+        episodes.count = self.header["episodes"]
+        episodes.finished.extend((total, length) for total, length in self.header["finished"])
+        trainer.shuffles.set_state(self.tensors["rng/shuffles"])
+        if "rng/cuda" in self.tensors:
+            torch.cuda.set_rng_state(self.tensors["rng/cuda"], trainer.policy.device)
+        torch.set_rng_state(self.tensors["rng/torch"])  # last: nothing may draw in between
+
+
+class ResumePoints:
+    """The points of a run.
+
+    Args:
+        path: their folder; made when the first is saved.
+        keep: how many of the latest are kept.
+    """
+
+    def __init__(self, path: Path, keep: int) -> None:
+        self.path, self.keep = path, keep
+
+    def save(self, trainer: Trainer, boundary: int) -> None:
+        """Write a point, whole or not at all, and drop the oldest.
+
+        Raises:
+            GlulamError: if it cannot be written; the points before it are intact.
+        """
+        name = f"{trainer.agent_steps:012d}"
+        part = self.path / f".{name}.part"
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            glulam.save(trainer.policy, part / POLICY)
+            header = {
+                "agent_steps": trainer.agent_steps,
+                "boundary": boundary,
+                "episodes": trainer.rollout.episodes.count,
+                "finished": list(trainer.rollout.episodes.finished),
+            }
+            glulam.write_tensors(part / TRAINER, header, dict(_tensors(trainer)))
+            _sync(part)
+            shutil.rmtree(self.path / name, ignore_errors=True)
+            part.rename(self.path / name)
+            _sync(self.path)
+        except OSError as error:
+            msg = f"cannot write {self.path / name}: {error.strerror}; the points before it are intact"
+            raise GlulamError(msg) from error
+        for old in self._named()[: -self.keep]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def newest(self) -> tuple[Point | None, list[str]]:
+        """Return the newest point whose files are whole, if there is any, and why newer ones are not.
+
+        What a killed process left half written is removed, and so are points that are no longer whole.
+        """
+        problems: list[str] = []
+        for part in self.path.glob(".*.part"):
+            shutil.rmtree(part, ignore_errors=True)
+        for folder in reversed(self._named()):
+            try:
+                header, tensors = glulam.read_tensors(folder / TRAINER)
+                glulam.read_tensors(folder / POLICY)
+            except GlulamError as error:
+                problems.append(str(error))
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                return Point(folder, header["agent_steps"], header["boundary"], header, tensors), problems
+        return None, problems
+
+    def _named(self) -> list[Path]:
+        return sorted(path for path in self.path.glob("*") if path.name.isdigit()) if self.path.is_dir() else []
+
+
+def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
+    yield "rng/torch", torch.get_rng_state()
+    yield "rng/shuffles", trainer.shuffles.get_state()
+    if trainer.policy.device.type == "cuda":
+        yield "rng/cuda", torch.cuda.get_rng_state(trainer.policy.device)
+    for name, tensor in trainer.optimizer.state_dict().items():
+        yield f"adam/{name}", tensor
+    for name, tensor in _buffer(trainer):
+        yield f"buffer/{name}", tensor
+    for name, term in trainer.terms.items():
+        for key, tensor in term.state_dict().items() if hasattr(term, "state_dict") else ():
+            yield f"losses/{name}/{key}", tensor
+    if trainer.reward_scale is not None:
+        for key, tensor in trainer.reward_scale.state_dict().items():
+            yield f"reward_scale/{key}", tensor
+
+
+def _buffer(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
+    for key, tensor in (trainer.buffer.steps | trainer.buffer.starts).items():
+        yield key if isinstance(key, str) else "/".join(key), tensor
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk, as far as the system does that for folders."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,72 @@
+"""Return normalisation: rewards divided by the spread of the returns that they add up to.
+
+Legend: `B` rows, `H` steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+__all__ = ["RewardScale"]
+
+SMALLEST_VARIANCE = 1e-8
+
+
+class RewardScale:
+    """Divides rewards by the standard deviation of the discounted sum of past rewards (Engstrom et al. 2020).
+
+    The statistics cover all of the training and are part of a resumed run.
+
+    Args:
+        rows: B.
+        gamma: discount of a step.
+    """
+
+    def __init__(self, rows: int, gamma: float) -> None:
+        self.gamma = gamma
+        self._sums = torch.zeros(rows, dtype=torch.float64)
+        self._moments = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)  # count, mean, variance
+
+    def scale(self, reward_tp1: Tensor, ended_tp1: Tensor) -> Tensor:
+        """Take the rewards of a rollout into the statistics and return them scaled, `[B, H]`.
+
+        Args:
+            reward_tp1: `[B, H]`.
+            ended_tp1: `[B, H]`, bool: the episode ended with that reward.
+        """
+        rewards, ended = reward_tp1.double().cpu(), ended_tp1.cpu()
+        returns = torch.empty_like(rewards)
+        for t in range(rewards.shape[1]):
+            self._sums = self._sums * self.gamma + rewards[:, t]
+            returns[:, t] = self._sums
+            self._sums = self._sums.masked_fill(ended[:, t], 0)
+        count, mean, variance = self._moments.tolist()
+        new, total = returns.numel(), count + returns.numel()
+        gap = float(returns.mean()) - mean
+        spread = variance * count + float(returns.var(correction=0)) * new + gap**2 * count * new / total
+        self._moments = torch.tensor([total, mean + gap * new / total, spread / total], dtype=torch.float64)
+        return reward_tp1 / self.spread
+
+    @property
+    def spread(self) -> float:
+        """What rewards are divided by."""
+        return float((self._moments[2] + SMALLEST_VARIANCE).sqrt())
+
+    def forget_unfinished(self) -> None:
+        """Start the sums anew: the world was left."""
+        self._sums.zero_()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the statistics."""
+        return {"moments": self._moments}
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take what `state_dict` returned."""
+        self._moments = tensors["moments"].clone()

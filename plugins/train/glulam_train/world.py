@@ -1,0 +1,95 @@
+"""An environment of any autoreset mode as one stream of steps.
+
+Legend: `B` rows of the environment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import attrs
+import torch
+
+if TYPE_CHECKING:
+    from tensordict import TensorDict
+    from torch import Tensor
+
+    from glulam import Environment, EnvSpec
+    from glulam.environment import RestartableEnvironment
+
+__all__ = ["Step", "World"]
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """What the actions of one step led to; tensors are valid until the next one.
+
+    Attributes:
+        td: what the policy reads next, `[B]`; its flags say whose episode ended *before* that observation, so that
+            memory is cleared exactly once an episode.
+        reward: what the actions earned, `[B]`.
+        done: the episode terminated with these actions, `[B]`.
+        truncated: it was cut off with them, `[B]`.
+        final_obs: the last observation of the rows that ended, `[B, ...]`; other rows are unspecified.
+        valid: rows whose next action counts, `[B]`; elsewhere the world only starts the next episode.
+    """
+
+    td: TensorDict
+    reward: Tensor
+    done: Tensor
+    truncated: Tensor
+    final_obs: Tensor
+    valid: Tensor
+
+
+class World:
+    """Steps an environment and hides how it starts its episodes.
+
+    Under `same_step` a step is the environment's own. Under `next_step` the last observation of an episode is a
+    row like any other but for its action, which the environment ignores: its flags reach the policy one step
+    later, with the first observation of the next episode. Under `disabled` ended rows are restarted at once,
+    which makes it `same_step`.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+
+    @property
+    def spec(self) -> EnvSpec:
+        """The environment's spec."""
+        return self.environment.spec
+
+    @property
+    def has_garbage(self) -> bool:
+        """Whether some actions are ignored, so that losses must leave them out."""
+        return self.spec.autoreset == "next_step"
+
+    def reset(self) -> TensorDict:
+        """Start anew in all rows and return what the policy reads first, `[B]`."""
+        td = self.environment.reset()
+        self._all = torch.ones(td.batch_size, dtype=torch.bool)
+        self._ended = [torch.zeros_like(self._all), torch.zeros_like(self._all)]
+        return td
+
+    def step(self, actions: Tensor) -> Step:
+        """Apply actions, `[B]`."""
+        td = self.environment.step(actions)
+        reward, done, truncated = (td.get(key) for key in ("rewards", "dones", "truncateds"))
+        if self.spec.autoreset == "same_step":
+            return Step(td, reward, done, truncated, td.get("final_obs"), self._all)
+        if self.spec.autoreset == "disabled":
+            return self._restarted(td)
+        shifted = td.copy()
+        shifted.set("dones", self._ended[0]).set("truncateds", self._ended[1])
+        self._ended = [done.clone(), truncated.clone()]
+        return Step(shifted, reward, done, truncated, td.get("env_obs"), ~(done | truncated))
+
+    def _restarted(self, td: TensorDict) -> Step:
+        reward, done, truncated = (td.get(key).clone() for key in ("rewards", "dones", "truncateds"))
+        ended = done | truncated
+        final_obs = td.get("env_obs")
+        if bool(ended.any()):
+            final_obs = final_obs.clone()
+            td = cast("RestartableEnvironment", self.environment).restart(ended).copy()
+            td.set("rewards", reward).set("dones", done).set("truncateds", truncated)
+        return Step(td, reward, done, truncated, final_obs, self._all)

@@ -1,0 +1,1 @@
+"""Our laws, applied to other people's packages in environments of their own."""

@@ -1,0 +1,121 @@
+"""Kickstarting: what the teacher says in rollout, the loss by hand, and what it costs the student.
+
+`B` rows, `T` steps, `A` actions.
+"""
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+import glulam
+from glulam import GlulamError
+from glulam_train.configs import KickstartConfig
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    """Return the path of a saved policy of the toy world, its weights large enough to have a will."""
+    torch.manual_seed(7)
+    policy = glulam.build("toy", "toy:cues")
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.mul_(3)
+    glulam.save(policy, tmp_path / "teacher.safetensors")
+    return tmp_path / "teacher.safetensors"
+
+
+def kickstart(path, **fields):
+    return {"loss": "kickstart", "teacher": str(path), **fields}
+
+
+class TestRollout:
+    def test_the_teacher_follows_with_a_memory_of_its_own(self, trainer, teacher):
+        """Oracle: the teacher's evaluation of the student's whole rollouts, from empty memory."""
+        made = trainer(losses=("ppo", kickstart(teacher)), horizon=16)
+        parts = []
+        for _ in range(3):
+            made.update()
+            parts.append(made.buffer.steps["env_obs"].clone())
+            flags = {key: made.buffer[key].clone() for key in ("dones", "truncateds", "actions")}
+            parts[-1] = TensorDict({"env_obs": parts[-1], **flags}, batch_size=[8, 16])
+            parts[-1]["found"] = made.buffer["teacher_log_probs"].clone()
+            parts[-1]["values"] = made.buffer["teacher_values"].clone()
+        seen = torch.cat(parts, 1)
+        with torch.no_grad():
+            expected = glulam.load(teacher, "toy:cues").evaluate(seen)
+        torch.testing.assert_close(seen["found"], expected["full_log_probs"], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(seen["values"], expected["values"], rtol=1e-5, atol=1e-5)
+        assert seen["dones"].any()
+        assert seen["truncateds"].any()
+
+    def test_it_costs_the_student_no_random_number_and_never_learns(self, trainer, teacher):
+        alone, taught = trainer(horizon=4), trainer(losses=("ppo", kickstart(teacher, coef=0, value_coef=0)), horizon=4)
+        weights = [weight.clone() for weight in taught.terms["kickstart"].teacher.parameters()]
+        for made in (alone, taught):
+            torch.manual_seed(3)
+            made.update()
+        assert torch.equal(alone.buffer["actions"], taught.buffer["actions"])
+        for ours, theirs in zip(alone.policy.parameters(), taught.policy.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs)
+        assert all(map(torch.equal, weights, taught.terms["kickstart"].teacher.parameters()))
+
+
+class TestLoss:
+    """Two steps of which one counts, two actions."""
+
+    @pytest.fixture
+    def parts(self):
+        student = torch.tensor([[[0.25, 0.75], [0.5, 0.5]]]).log().requires_grad_()
+        current = {"full_log_probs": student, "values": torch.tensor([[3.0, 9.0]], requires_grad=True)}
+        stored = {
+            "teacher_log_probs": torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]).log(),
+            "teacher_values": torch.tensor([[1.0, 1.0]]),
+            "valid": torch.tensor([[True, False]]),
+        }
+        return TensorDict(current, batch_size=[1, 2]), TensorDict(stored, batch_size=[1])
+
+    def test_by_hand(self, parts):
+        """KL([1, 0], [1/4, 3/4]) = log 4; half of 2 squared is 2. An action that the teacher rules out makes no NaN."""
+        loss = KickstartConfig(teacher="x", coef=3.0, value_coef=0.1).build()
+        value, metrics = loss(*parts)
+        assert value.item() == pytest.approx(3 * 1.386294 + 0.1 * 2)
+        assert float(metrics["divergence"]) == pytest.approx(1.386294)
+        assert float(metrics["value_error"]) == pytest.approx(2)
+        value.backward()
+        assert parts[0]["full_log_probs"].grad.isfinite().all()
+
+    @pytest.mark.parametrize(("steps", "factor"), [(0, 1.0), (250, 0.75), (1000, 0.0), (5000, 0.0)])
+    def test_it_fades(self, parts, steps, factor):
+        loss = KickstartConfig(teacher="x", anneal_steps=1000).build()
+        whole = loss(*parts)[0].item()
+        loss.start_update(steps)
+        assert loss(*parts)[0].item() == pytest.approx(factor * whole)
+
+    def test_a_student_comes_close_to_its_teacher(self, trainer, teacher):
+        made = trainer(losses=(kickstart(teacher),), learning_rate=0.05, horizon=16)
+        first = made.update()["kickstart/divergence"]
+        for _ in range(30):
+            last = made.update()["kickstart/divergence"]
+        assert last < first / 10
+
+    def test_a_forgotten_teacher_is_not_asked(self, trainer, teacher, monkeypatch):
+        made = trainer(losses=("ppo", kickstart(teacher, anneal_steps=64)))
+        made.update()
+        monkeypatch.setattr(made.terms["kickstart"].teacher, "follow", None)
+        assert made.update()["kickstart/factor"] == 0
+        assert not made.buffer["teacher_values"].any()
+
+
+class TestMistakes:
+    def test_a_teacher_that_is_not_there(self, trainer):
+        message = r"loss kickstart: teacher nowhere\.safetensors: there is no checkpoint nowhere\.safetensors"
+        with pytest.raises(GlulamError, match=message):
+            trainer(losses=("ppo", kickstart("nowhere.safetensors")))
+
+    def test_a_student_whose_head_gives_no_probabilities(self):
+        with pytest.raises(glulam.PolicyError, match=r"GL501 loss KickstartConfig needs 'probs' \(its log_probs_key\)"):
+            glulam.resolve("toy", losses=[kickstart("x", log_probs_key="probs")])
+
+    def test_a_teacher_without_a_path(self):
+        with pytest.raises(glulam.PolicyError, match=r"GL103 loss 'kickstart': .*teacher"):
+            glulam.resolve("toy", losses=["kickstart"])

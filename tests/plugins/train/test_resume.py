@@ -1,0 +1,230 @@
+"""Resuming: the same numbers as a run that was never interrupted, whatever happened to the files."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from rich.console import Console
+
+import glulam
+from glulam import GlulamError
+from glulam_train.resume import ResumePoints
+from glulam_train.run import Run
+
+CLOCKS = {"seconds", "steps_per_second"}
+
+
+def quiet():
+    return Console(quiet=True)
+
+
+@pytest.fixture
+def options(tmp_path):
+    """Everything that a point must hold: several losses, one with weights of its own and one with a memory."""
+    torch.manual_seed(1)
+    glulam.save(glulam.build("toy", "toy:cues"), tmp_path / "teacher.safetensors")
+    teacher = {"loss": "kickstart", "teacher": str(tmp_path / "teacher.safetensors"), "anneal_steps": 600}
+    return {
+        "steps": 640,
+        "checkpoint_interval": 128,
+        "normalize_returns": True,
+        "schedule": "linear",
+        "losses": ("ppo", "prediction", teacher),
+        "groups": ({"layers": ["toy_table"], "learning_rate": 0.01},),
+        "tensorboard": False,
+    }
+
+
+@pytest.fixture
+def started(settings, options, tmp_path):
+    """Return a function that makes a run in a folder of `tmp_path`."""
+    made = []
+
+    def make(name, **changes):
+        made.append(Run(settings(**(options | changes)), tmp_path / name))
+        return made[-1]
+
+    yield make
+    for run in made:
+        run.close()
+
+
+def resumed(run, **options):
+    again = Run.resume(run.folder.path, **options)
+    again.train(console=quiet())
+    again.close()
+    return again
+
+
+def stop_after(run, agent_steps, monkeypatch):
+    """Train until an update past `agent_steps` fails, as a killed process would leave it."""
+    update = run.trainer.update
+
+    def killed():
+        if run.trainer.agent_steps >= agent_steps:
+            raise KeyboardInterrupt
+        return update()
+
+    monkeypatch.setattr(run.trainer, "update", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(console=quiet())
+
+
+def numbers(run):
+    rows = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name not in CLOCKS} for row in rows]
+
+
+def assert_same(found, expected):
+    assert numbers(found) == numbers(expected)
+    ours, theirs = (glulam.load(run.folder.checkpoint, "toy:cues").state_dict() for run in (found, expected))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs if isinstance(theirs[name], torch.Tensor))
+
+
+@pytest.fixture
+def whole(started):
+    run = started("whole")
+    run.train(console=quiet())
+    return run
+
+
+class TestSameNumbers:
+    @pytest.mark.parametrize("agent_steps", [0, 64, 192, 256, 448, 576])
+    def test_as_an_uninterrupted_run(self, started, whole, agent_steps, monkeypatch):
+        run = started("cut")
+        stop_after(run, agent_steps, monkeypatch)
+        assert_same(resumed(run), whole)
+
+    def test_twice(self, started, whole, monkeypatch):
+        run = started("cut")
+        stop_after(run, 192, monkeypatch)
+        again = Run.resume(run.folder.path)
+        stop_after(again, 384, monkeypatch)
+        again.close()
+        assert_same(resumed(run), whole)
+
+    @pytest.mark.parametrize("part", ["adam/", "rng/torch", "rng/shuffles", "losses/", "reward_scale/"])
+    def test_each_part_of_a_point_is_needed(self, started, whole, part, monkeypatch):
+        """Sabotage: one part of the state is as in a new trainer."""
+        run = started("cut")
+        stop_after(run, 320, monkeypatch)
+        fresh = dict(_state(started("fresh").trainer))
+        point, _ = run.folder.resume_points(run.settings).newest()
+        for name in list(point.tensors):
+            if name.startswith(part):
+                point.tensors[name] = fresh.get(name, torch.zeros_like(point.tensors[name]))
+        again = Run(run.settings, run.folder.path, point=point)
+        again.train(console=quiet())
+        again.close()
+        assert numbers(again) != numbers(whole)
+
+    def test_the_buffer_comes_back(self, started, monkeypatch):
+        run = started("cut")
+        stop_after(run, 128, monkeypatch)
+        again = Run.resume(run.folder.path)
+        for key, tensor in run.trainer.buffer.steps.items():
+            assert torch.equal(again.trainer.buffer.steps[key], tensor)
+        again.close()
+
+    def test_worlds_differ_from_boundary_to_boundary(self, whole):
+        assert whole.boundary == 5
+        seeds = {whole.settings.environment_seed(boundary) for boundary in range(6)}
+        assert len(seeds) == 6
+
+
+def _state(trainer):
+    from glulam_train.resume import _tensors
+
+    return _tensors(trainer)
+
+
+class TestFiles:
+    def test_a_signal_is_a_point_to_go_on_from(self, started, monkeypatch):
+        run = started("cut")
+        update = run.trainer.update
+
+        def interrupted():
+            if run.trainer.agent_steps == 64:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return update()
+
+        monkeypatch.setattr(run.trainer, "update", interrupted)
+        run.train(console=quiet())
+        assert run.stopped == "SIGTERM"
+        again = resumed(run)
+        assert [row["agent_steps"] for row in numbers(again)] == list(range(64, 641, 64))
+
+    def test_a_damaged_point_is_skipped_and_said(self, started, whole, monkeypatch):
+        run = started("cut")
+        stop_after(run, 384, monkeypatch)
+        newest = run.folder.points / "000000000384" / "trainer.safetensors"
+        blob = bytearray(newest.read_bytes())
+        blob[-3] ^= 1
+        newest.write_bytes(bytes(blob))
+        again = Run.resume(run.folder.path)
+        assert "trainer.safetensors was altered since it was saved" in again.describe()
+        assert "resumed at 256 agent-steps" in again.describe()
+        again.close()
+        assert_same(resumed(run), whole)
+
+    def test_half_a_point_is_as_none(self, started, whole, monkeypatch):
+        run = started("cut")
+        save, calls = glulam.write_tensors, []
+
+        def killed(path, header, tensors):
+            calls.append(path)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            save(path, header, tensors)
+
+        monkeypatch.setattr(glulam, "write_tensors", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.train(console=quiet())
+        monkeypatch.undo()
+        assert any(path.name.endswith(".part") for path in run.folder.points.iterdir())
+        assert_same(resumed(run), whole)
+        assert not any(path.name.endswith(".part") for path in run.folder.points.iterdir())
+
+    def test_a_line_cut_short_is_dropped(self, started, whole, monkeypatch):
+        run = started("cut")
+        stop_after(run, 192, monkeypatch)
+        with run.folder.metrics.open("a") as file:
+            file.write('{"agent_steps": 256, "sec')
+        assert_same(resumed(run), whole)
+
+    def test_without_any_point_a_run_starts_anew(self, started, whole, tmp_path):
+        (tmp_path / "cut").mkdir()
+        (tmp_path / "cut" / "settings.yaml").write_text(whole.folder.settings.read_text())
+        run = Run.resume(tmp_path / "cut")
+        assert "there is no point to resume from yet: this run starts anew" in run.describe()
+        run.train(console=quiet())
+        run.close()
+        assert_same(run, whole)
+
+    def test_only_the_last_are_kept(self, started):
+        run = started("kept", keep_checkpoints=2)
+        run.train(console=quiet())
+        assert sorted(path.name for path in run.folder.points.iterdir()) == ["000000000512", "000000000640"]
+
+    def test_a_folder_without_a_run(self, tmp_path):
+        with pytest.raises(GlulamError, match=r"holds no run: there is no settings\.yaml in it"):
+            Run.resume(tmp_path)
+
+    def test_a_point_that_cannot_be_written(self, started, tmp_path):
+        run = started("cut")
+        (tmp_path / "points").write_text("a file")
+        with pytest.raises(GlulamError, match=r"cannot write .*000000000000: .*; the points before it are intact"):
+            ResumePoints(tmp_path / "points", 3).save(run.trainer, 0)
+
+
+class TestLonger:
+    def test_a_finished_run_goes_on_to_more_steps(self, whole):
+        again = resumed(whole, steps=768)
+        assert [row["agent_steps"] for row in numbers(again)] == list(range(64, 769, 64))
+        assert "steps: 768" in again.folder.settings.read_text()
+
+    def test_a_finished_run_has_nothing_to_do(self, whole):
+        before = numbers(whole)
+        assert numbers(resumed(whole)) == before
