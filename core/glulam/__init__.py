@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from glulam.memory import State as State
     from glulam.memory import mask_state as mask_state
     from glulam.policy import Policy as Policy
+    from glulam.recurrence import Recurrence as Recurrence
     from glulam.resolver import ResolvedPolicy as ResolvedPolicy
     from glulam.resolver import resolve as resolve
     from glulam.tensor_file import read_tensors as read_tensors
@@ -72,6 +73,7 @@ _HOMES = {
     "Policy": "glulam.policy",
     "PolicyConfig": "glulam.config",
     "PolicyError": "glulam.faults",
+    "Recurrence": "glulam.recurrence",
     "Registry": "glulam.catalog",
     "ResolvedPolicy": "glulam.resolver",
     "RestartableEnvironment": "glulam.environment",
@@ -119,6 +121,7 @@ __all__ = [
     "Policy",
     "PolicyConfig",
     "PolicyError",
+    "Recurrence",
     "Registry",
     "ResolvedPolicy",
     "RestartableEnvironment",

@@ -14,7 +14,7 @@ from glulam._errors import GlulamError
 from glulam.bound import BoundLayer, as_tuple
 from glulam.environment import INPUTS, OPTIONAL_INPUTS
 from glulam.memory import MemoryLayer
-from glulam.policy import Policy, Recurrence
+from glulam.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tensordict import TensorDictBase
 
     from glulam.environment import EnvSpec
+    from glulam.recurrence import Recurrence
     from glulam.resolver import ResolvedLayer, ResolvedPolicy
 
 __all__ = ["AssembledPolicy", "LayerDict"]

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from glulam._errors import GlulamError
 from glulam.experience import ExperienceSpec, Key, TensorSpec, merge_specs
-from glulam.memory import MemoryLayer, Rows, mask_state
+from glulam.memory import MemoryLayer, Rows
+from glulam.recurrence import Recurrence, state_of
 from glulam.specs import loss_specs, policy_specs
 
 if TYPE_CHECKING:
@@ -22,30 +23,9 @@ if TYPE_CHECKING:
 
     from glulam.bound import BoundLayer
     from glulam.environment import EnvSpec
-    from glulam.memory import State
     from glulam.resolver import ResolvedPolicy
 
-__all__ = ["Policy", "Recurrence"]
-
-
-class Recurrence:
-    """Memory during one call: the states before it and after it, by layer; called with a layer and its input."""
-
-    def __init__(self, states: Mapping[str, State], reset: Tensor, time: int | None) -> None:
-        self.states, self.reset, self.time = states, reset, time
-        self.after: dict[str, State] = {}
-
-    def __call__(self, name: str, layer: MemoryLayer, x: Tensor) -> Tensor:
-        """Return the output of a memory layer for a flat batch (`[B, ...]`, or `[B*T, ...]` in a sequence)."""
-        state = self.states[name]
-        if self.time is None:
-            y, self.after[name] = layer.step(x, mask_state(state, self.reset))
-            return y
-        if x.shape[0] != self.reset.numel():
-            msg = f"layer {name!r} is given {x.shape[0]} rows, not the {list(self.reset.shape)} of its segments"
-            raise GlulamError(msg)
-        y, self.after[name] = layer.sequence(x.view(-1, self.time, *x.shape[1:]), self.reset, state)  # (B, T, D)
-        return y.flatten(0, 1)
+__all__ = ["Policy"]
 
 
 class Policy(nn.Module):
@@ -157,7 +137,7 @@ class Policy(nn.Module):
         if memories:
             reset = self._reset(td)
             time = batch[1] if len(batch) > 1 else None
-            states = {name: _state_of(name, layer, state, batch[0]) for name, layer in memories.items()}
+            states = {name: state_of(name, layer, state, batch[0]) for name, layer in memories.items()}
             recur = Recurrence(states, reset, time)
         outputs = self.compute(inputs, recur)
         head = self.action_head
@@ -302,19 +282,6 @@ def _get(td: TensorDictBase, key: str) -> Tensor:
         msg = f"the TensorDict lacks {key!r}, which the policy reads; it holds: {', '.join(map(str, td.keys()))}"
         raise GlulamError(msg)
     return value  # type: ignore[no-any-return]
-
-
-def _state_of(name: str, layer: MemoryLayer, state: TensorDictBase | None, rows: int) -> State:
-    zero = layer.initial_state(rows)
-    if state is None:
-        return zero
-    given = {key: state.get((name, key), None) for key in zero}
-    for key, value in given.items():
-        if value is None or value.shape != zero[key].shape:
-            found = "is missing" if value is None else f"has shape {list(value.shape)}"
-            msg = f"the state of layer {name!r}: {key!r} {found}, expected {list(zero[key].shape)}"
-            raise GlulamError(msg)
-    return given
 
 
 def _with_method(module: nn.Module, method: str, path: str) -> Iterator[tuple[str, Callable[..., Any]]]:

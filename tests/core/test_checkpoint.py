@@ -130,3 +130,33 @@ def test_an_unwritable_place_leaves_the_old_file_and_nothing_half_written(policy
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".policy")] == []
     with pytest.raises(GlulamError, match="cannot write .*nowhere.*: No such file or directory"):
         save(policy, tmp_path / "nowhere" / "policy.safetensors")
+
+
+class TestWarmStart:
+    def test_the_layers_that_are_named_take_the_weights(self, saved, policy_file, registry, env):
+        fresh = build(policy_file(), env, registry=registry)
+        glulam.warm_start(fresh, saved, ["logit_table"])
+        assert fresh.layers["logit_table"].module.weight.item() == 3.5
+
+    def test_without_names_all_do(self, saved, policy, policy_file, registry, env):
+        fresh = build(policy_file(), env, registry=registry)
+        glulam.warm_start(fresh, saved)
+        obs = random_obs(4)
+        torch.testing.assert_close(fresh(step_of(obs))["logits"], policy(step_of(obs))["logits"])
+
+    def test_a_layer_that_is_not_there_is_named(self, saved, policy_file, registry, env):
+        fresh = build(policy_file(), env, registry=registry)
+        with pytest.raises(GlulamError, match="only: policy 'beam' has no layer 'logits'; there are: "):
+            glulam.warm_start(fresh, saved, ["logits"])
+
+
+@glulam.layer
+class Middle(glulam.LossConfig):
+    key: str = glulam.reads("pooled")
+
+
+def test_a_policy_is_loaded_to_be_trained(saved, registry):
+    loaded = load(saved, registry=registry, losses=[Middle(key="values")])
+    assert loaded.resolved.losses == (Middle(key="values"),)
+    with pytest.raises(glulam.PolicyError, match="GL501 loss Middle needs 'nowhere'"):
+        load(saved, registry=registry, losses=[Middle(key="nowhere")])

@@ -92,7 +92,7 @@ def test_info_of_policies_losses_commands_and_distributions(glulam):
     assert "from the buffer: float" in told
     assert "written by the" in told
     fields = {
-        row["name"]: row.get("key") for row in json.loads(glulam("info", "ppo", "--format", "json").stdout)["fields"]
+        row["name"]: row.get("key") for row in json.loads(glulam("info", "ppo", "--format", "json").stdout)[0]["fields"]
     }
     assert fields["old_values_key"]["writer"] == "policy"
     assert fields["advantages_key"]["writer"] == "trainer"

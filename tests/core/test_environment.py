@@ -3,7 +3,8 @@
 import attrs
 import pytest
 
-from glulam import ActionSpec, EnvSpec, Feature, GlulamError, environment_spec, make_environment
+import glulam
+from glulam import ActionSpec, BoxLayout, EnvSpec, Feature, GlulamError, environment_spec, make_environment
 
 
 def test_vocabulary_holds_numbers_by_id_then_names(env):
@@ -44,6 +45,45 @@ def test_contradictions_are_named(env, change, words):
     with pytest.raises(GlulamError) as caught:
         attrs.evolve(env, **change)
     assert words in str(caught.value)
+
+
+class TestBox:
+    @pytest.fixture
+    def box(self):
+        return EnvSpec(name="pole", box=BoxLayout(shape=[2, 3]), actions=ActionSpec(names=("left", "right")))
+
+    def test_it_survives_json_and_tells_its_inputs(self, box):
+        assert EnvSpec.from_dict(box.obs_meta()) == box
+        assert box.inputs["env_obs"] == ("2 3", "float32")
+        assert (box.dim("box_size"), box.dim("num_tokens")) == (6, 0)
+
+    def test_tokens_are_asked_for_in_vain(self, box):
+        with pytest.raises(
+            GlulamError, match="environment 'pole' shows no tokens but numbers: use another observation"
+        ):
+            _ = box.token_layout
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"box": None}, "an observation is a row of tokens or a box of numbers; there is neither tokens nor a box"),
+            ({"tokens": glulam.TokenLayout(count=2)}, "there is both tokens and a box"),
+            ({"box": BoxLayout(shape=(2, 0))}, "box.shape is [2, 0]; each size is at least 1"),
+            ({"box": BoxLayout(shape=(2,), dtype="complex64")}, "box.dtype is 'complex64'; write one of float32,"),
+            ({"view_width": 3}, "features, tags and a view belong to tokens; a box of numbers has none"),
+            ({"num_agents": 0}, "num_agents is 0; there is at least 1"),
+        ],
+    )
+    def test_contradictions_are_named(self, box, change, words):
+        with pytest.raises(GlulamError) as caught:
+            attrs.evolve(box, **change)
+        assert words in str(caught.value)
+
+    def test_layers_of_tokens_do_not_read_it(self, box, policy_file, registry):
+        with pytest.raises(
+            glulam.PolicyError, match=r"GL402 .*reads 'env_obs' as uint8, but the environment writes float"
+        ):
+            glulam.resolve(policy_file(), env=box, registry=registry)
 
 
 def test_bad_files_and_uris_are_named(tmp_path):

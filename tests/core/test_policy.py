@@ -154,6 +154,56 @@ class TestTraining:
             policy.evaluate(step_of(random_obs(2)), TensorDict({}, batch_size=[2]))
 
 
+class TestFunctional:
+    """State in and out. Oracle: the slots of a rollout, and a whole sequence where it is cut."""
+
+    def td(self, rows=3, steps=6):
+        flags = torch.rand(2, rows, steps, generator=torch.Generator().manual_seed(4)) < 0.2
+        inputs = {"env_obs": random_obs(rows, steps), "dones": flags[0], "truncateds": flags[1]}
+        return TensorDict(inputs, batch_size=[rows, steps])
+
+    @pytest.mark.parametrize("cut", range(1, 6))
+    def test_a_sequence_may_be_cut_anywhere(self, policy, cut):
+        td = self.td()
+        whole, end = policy.unroll(td)
+        first, state = policy.unroll(td[:, :cut])
+        second, again = policy.unroll(td[:, cut:], state)
+        torch.testing.assert_close(torch.cat([first["values"], second["values"]], 1), whole["values"])
+        torch.testing.assert_close(again["running_sum", "sum"], end["running_sum", "sum"])
+        torch.testing.assert_close(policy.evaluate(td)["values"], whole["values"])
+
+    def test_steps_carry_the_state_that_slots_would_hold(self, policy):
+        state = None
+        for t in range(5):
+            td = step_of(random_obs(3, seed=t), dones=torch.tensor([t == 2, False, t == 4]))
+            scored, state = policy.unroll(td, state)
+            torch.testing.assert_close(scored["values"], policy(td)["values"])
+            kept = policy.memory_state(td["env_id"])
+            torch.testing.assert_close(state["running_sum", "sum"], kept["running_sum", "sum"])
+
+    def test_a_layer_that_loses_rows_is_named(self, policy):
+        policy.layers["scale"].module.forward = lambda x: x[:4]
+        with pytest.raises(GlulamError, match=r"layer 'running_sum' is given 4 rows, not the \[3, 6\] of its segments"):
+            policy.evaluate(self.td())
+
+
+class TestFollow:
+    def test_it_scores_what_another_did_and_goes_along(self, policy):
+        """Oracle: the policy's own evaluation of the whole."""
+        generator = torch.Generator().manual_seed(5)
+        obs, actions = random_obs(3, 4), torch.randint(3, (3, 4), generator=generator)
+        rolled = [policy.follow(step_of(obs[:, t]).set("actions", actions[:, t])) for t in range(4)]
+        nothing = torch.zeros(3, 4, dtype=torch.bool)
+        whole = {"env_obs": obs, "actions": actions, "dones": nothing, "truncateds": nothing}
+        expected = policy.evaluate(TensorDict(whole, batch_size=[3, 4]))
+        for key in ("act_log_prob", "values"):
+            torch.testing.assert_close(torch.stack([td[key] for td in rolled], 1), expected[key])
+
+    def test_it_wants_actions(self, policy):
+        with pytest.raises(GlulamError, match="the TensorDict lacks 'actions'"):
+            policy.follow(step_of(random_obs(2)))
+
+
 class TestKeep:
     def test_intermediates_come_out_when_asked_for(self, policy):
         assert "pooled" not in policy(step_of(random_obs(2)))

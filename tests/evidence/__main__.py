@@ -2,13 +2,22 @@
 
 import sys
 
-from tests.benchmarks import discovery, resolver, startup
-from tests.evidence import corpus, forage, initialisation
+from tests.benchmarks import discovery, experience, memory, resolver, startup
+from tests.downstream import torchrl_lstm
+from tests.evidence import corpus, forage, initialisation, killed, memory_tasks, torchrl_cartpole
 from tests.evidence.pages import write_pages
 
 EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name in forage.STEPS}
 EXPERIMENTS |= {"initialisation": initialisation.run, "corpus": corpus.run}
-EXPERIMENTS |= {"discovery": discovery.run, "resolver": resolver.run, "startup": startup.run}
+EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
+EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
+EXPERIMENTS |= {
+    "discovery": discovery.run,
+    "memory": memory.run,
+    "experience": experience.run,
+    "resolver": resolver.run,
+    "startup": startup.run,
+}
 
 
 def main(names):

@@ -12,6 +12,7 @@ from tests.evidence.record import commit, write_result
 
 SEEDS = (0, 1, 2)
 EPISODES = 400
+ENV = "mettagrid:forage"
 STEPS = {"fast": 800_000, "latent_attn_tiny": 400_000}
 CURVE = ("agent_steps", "seconds", "return_mean", "ppo/entropy", "ppo/approx_kl", "ratio_error")
 
@@ -26,24 +27,24 @@ def run(names=tuple(STEPS)):
         print(write_result(f"forage_{name}", command, start, steps=STEPS[name], episodes=EPISODES, runs=runs))
 
 
-def train_command(policy, seed, steps, out):
+def train_command(policy, seed, steps, out, *, env=ENV, options=()):
     """Return the command that trains one policy."""
-    fixed = ["--env", "mettagrid:forage", "--steps", str(steps), "--set", "threads=1"]
+    fixed = ["--env", env, "--steps", str(steps), "--set", "threads=1", "--set", "tensorboard=false", *options]
     return ["glulam", "train", policy, *fixed, "--seed", str(seed), "--out", str(out)]
 
 
-def train_and_evaluate(policy, seed, steps):
+def train_and_evaluate(policy, seed, steps, *, env=ENV, options=()):
     """Return one run: its raw curve, its time, and its return on episodes not seen in training."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        _, *train = train_command(policy, seed, steps, out)
+        _, *train = train_command(policy, seed, steps, out, env=env, options=options)
         trained = _glulam(*train)
         metrics = out / "metrics.jsonl"
         lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
         curve = [{key: row.get(key) for key in CURVE} for row in map(json.loads, lines)]
         checkpoint = str(out / "checkpoint.safetensors")
-        options = ["--env", "mettagrid:forage", "--episodes", str(EPISODES), "--seed", str(seed), "--format", "json"]
-        played = _glulam("eval", checkpoint, *options)
+        asked = ["--env", env, "--episodes", str(EPISODES), "--seed", str(seed), "--format", "json"]
+        played = _glulam("eval", checkpoint, *asked)
         evaluation = json.loads(played.stdout) if played.returncode == 0 else None
         if evaluation:
             evaluation["checkpoint"] = "checkpoint.safetensors"

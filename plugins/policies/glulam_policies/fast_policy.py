@@ -11,7 +11,6 @@ from torch import Tensor, nn
 import glulam
 
 if TYPE_CHECKING:
-    from glulam.policy import Recurrence
     from glulam_policies.fast_class import FastClassConfig
 
 __all__ = ["FastPolicy"]
@@ -60,7 +59,7 @@ class FastPolicy(glulam.Policy):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         nn.init.orthogonal_(self.query)
 
-    def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
+    def compute(self, inputs: dict[str, Tensor], recur: glulam.Recurrence) -> dict[str, Tensor]:
         """Return values (`[B]`) and logits (`[B, A]`)."""
         box = self.box(inputs["env_obs"])
         x = torch.relu(self.conv2(torch.relu(self.conv1(box)))).flatten(1)

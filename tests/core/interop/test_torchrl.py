@@ -3,8 +3,11 @@
 import copy
 import importlib
 import pickle
+import re
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +19,8 @@ import glulam
 from glulam import GlulamError
 from glulam.interop.torchrl import KEYS, actor, critic
 
-with pytest.warns(DeprecationWarning, match="WeightUpdaterBase"):  # torchrl warns of its own classes when imported
+with warnings.catch_warnings():  # torchrl warns of its own classes when it is first imported
+    warnings.filterwarnings("ignore", "Creating .* which inherits from WeightUpdaterBase", DeprecationWarning)
     from torchrl.collectors import Collector
 from torchrl.data import Bounded, Categorical, OneHot
 from torchrl.envs import ExplorationType, GymEnv, InitTracker, SerialEnv, StepCounter, TransformedEnv
@@ -152,11 +156,11 @@ def test_a_sequence_gives_what_was_acted(policy, data, played):
 
 
 @pytest.mark.parametrize("options", [{"deactivate_vmap": True}, {"shifted": True, "shifted_budget": STEPS}])
-@pytest.mark.parametrize("cut", ["between", "behind the first step of an episode"])
+@pytest.mark.parametrize("cut", ["none", "within the first episode", "behind the first step of an episode"])
 def test_the_values_in_an_advantage(policy, data, played, after, options, cut):
-    if cut != "between":
-        data = data[:, : int(data["is_init"][0, 1:, 0].nonzero()[0]) + 2]
-        assert data["is_init"][0, -1]
+    second = int(data["is_init"][0, 1:, 0].nonzero()[0]) + 1
+    data = data[:, : {"none": STEPS, "within the first episode": 5}.get(cut, second + 1)]
+    assert data["is_init"][:, 0].all()
     steps = data.shape[1]
     with set_recurrent_mode(True):
         GAE(gamma=0.9, lmbda=0.8, value_network=critic(policy), **options)(data)
@@ -403,6 +407,14 @@ def test_messages_of_running(lstm):
             GAE(gamma=0.9, lmbda=0.8, value_network=valuing)(data)
         with pytest.raises(GlulamError, match="in recurrent mode the last batch dim is time; the TensorDict has no"):
             acting(data[0, 0])
+
+
+def test_the_loop_that_the_page_shows():
+    text = (Path(__file__).parents[3] / "docs" / "torchrl.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    names = {}
+    exec(code.replace("total_frames=100 * 1024", "total_frames=2 * 1024"), names)  # noqa: S102 - the page's own code
+    assert names["losses"]["loss_critic"].isfinite()
 
 
 def test_torchrl_is_not_there(monkeypatch):

@@ -1,4 +1,4 @@
-"""The GRU's mathematics; what holds for every layer is in `test_laws.py`."""
+"""The GRU's mathematics; what holds for every layer is in `test_layers.py`."""
 
 import hypothesis.strategies as st
 import pytest

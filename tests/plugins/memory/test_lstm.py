@@ -1,4 +1,4 @@
-"""The LSTM's mathematics; what holds for every layer is in `test_laws.py`."""
+"""The LSTM's mathematics; what holds for every layer is in `test_layers.py`."""
 
 from pathlib import Path
 

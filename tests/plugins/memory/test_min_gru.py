@@ -1,4 +1,4 @@
-"""The minGRU's mathematics; what holds for every layer is in `test_laws.py`."""
+"""The minGRU's mathematics; what holds for every layer is in `test_layers.py`."""
 
 import math
 
@@ -35,7 +35,7 @@ def by_hand(layer, x, reset, state):
 
 
 class TestValues:
-    """Oracle: the equations in Python numbers; gradients are held by `test_laws.py` and `test_scan.py`."""
+    """Oracle: the equations in Python numbers; gradients are held by `test_layers.py` and `test_scan.py`."""
 
     @settings(deadline=None, max_examples=25)
     @given(reset=resets(max_steps=6), layers=st.integers(1, 3), seed=st.integers(0, 99))

@@ -1,4 +1,4 @@
-"""Attention over the last steps; what holds for every layer is in `test_laws.py`. `B` rows, `T` steps."""
+"""Attention over the last steps; what holds for every layer is in `test_layers.py`. `B` rows, `T` steps."""
 
 import math
 

@@ -1,0 +1,59 @@
+"""Memory during one call of a policy: the states before it and after it, by layer.
+
+Legend: `B` rows, `T` steps, `D` width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glulam._errors import GlulamError
+from glulam.memory import mask_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tensordict import TensorDictBase
+    from torch import Tensor
+
+    from glulam.memory import MemoryLayer, State
+
+__all__ = ["Recurrence", "state_of"]
+
+
+class Recurrence:
+    """Memory during one call: the states before it and after it, by layer; called with a layer and its input."""
+
+    def __init__(self, states: Mapping[str, State], reset: Tensor, time: int | None) -> None:
+        self.states, self.reset, self.time = states, reset, time
+        self.after: dict[str, State] = {}
+
+    def __call__(self, name: str, layer: MemoryLayer, x: Tensor) -> Tensor:
+        """Return the output of a memory layer for a flat batch (`[B, ...]`, or `[B*T, ...]` in a sequence)."""
+        state = self.states[name]
+        if self.time is None:
+            y, self.after[name] = layer.step(x, mask_state(state, self.reset))
+            return y
+        if x.shape[0] != self.reset.numel():
+            msg = f"layer {name!r} is given {x.shape[0]} rows, not the {list(self.reset.shape)} of its segments"
+            raise GlulamError(msg)
+        y, self.after[name] = layer.sequence(x.view(-1, self.time, *x.shape[1:]), self.reset, state)  # (B, T, D)
+        return y.flatten(0, 1)
+
+
+def state_of(name: str, layer: MemoryLayer, state: TensorDictBase | None, rows: int) -> State:
+    """Return the state of a layer before `rows` rows play on: as given, or zeros.
+
+    Raises:
+        GlulamError: if a tensor of it is missing or of another shape, naming the layer and the tensor.
+    """
+    zero = layer.initial_state(rows)
+    if state is None:
+        return zero
+    given = {key: state.get((name, key), None) for key in zero}
+    for key, value in given.items():
+        if value is None or value.shape != zero[key].shape:
+            found = "is missing" if value is None else f"has shape {list(value.shape)}"
+            msg = f"the state of layer {name!r}: {key!r} {found}, expected {list(zero[key].shape)}"
+            raise GlulamError(msg)
+    return given
