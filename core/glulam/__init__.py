@@ -22,13 +22,7 @@ if TYPE_CHECKING:
     from glulam.config import ObsShaperConfig as ObsShaperConfig
     from glulam.config import PolicyConfig as PolicyConfig
     from glulam.config import layer as layer
-    from glulam.environment import ActionSpec as ActionSpec
-    from glulam.environment import BoxLayout as BoxLayout
-    from glulam.environment import Environment as Environment
     from glulam.environment import EnvSpec as EnvSpec
-    from glulam.environment import Feature as Feature
-    from glulam.environment import RestartableEnvironment as RestartableEnvironment
-    from glulam.environment import TokenLayout as TokenLayout
     from glulam.experience import ExperienceSpec as ExperienceSpec
     from glulam.experience import TensorSpec as TensorSpec
     from glulam.experience import merge_specs as merge_specs
@@ -43,10 +37,16 @@ if TYPE_CHECKING:
     from glulam.keys import reads_many as reads_many
     from glulam.keys import stored as stored
     from glulam.keys import writes as writes
+    from glulam.layouts import ActionSpec as ActionSpec
+    from glulam.layouts import BoxLayout as BoxLayout
+    from glulam.layouts import Feature as Feature
+    from glulam.layouts import TokenLayout as TokenLayout
     from glulam.memory import MemoryLayer as MemoryLayer
     from glulam.memory import State as State
     from glulam.memory import mask_state as mask_state
     from glulam.policy import Policy as Policy
+    from glulam.protocol import Environment as Environment
+    from glulam.protocol import RestartableEnvironment as RestartableEnvironment
     from glulam.recurrence import Recurrence as Recurrence
     from glulam.resolver import ResolvedPolicy as ResolvedPolicy
     from glulam.resolver import resolve as resolve
@@ -56,15 +56,15 @@ if TYPE_CHECKING:
     from glulam.worlds import make_environment as make_environment
 
 _HOMES = {
-    "ActionSpec": "glulam.environment",
+    "ActionSpec": "glulam.layouts",
     "Advice": "glulam.hooks",
     "BoundLayer": "glulam.bound",
-    "BoxLayout": "glulam.environment",
+    "BoxLayout": "glulam.layouts",
     "EnvSpec": "glulam.environment",
-    "Environment": "glulam.environment",
+    "Environment": "glulam.protocol",
     "ExperienceSpec": "glulam.experience",
     "Fault": "glulam.faults",
-    "Feature": "glulam.environment",
+    "Feature": "glulam.layouts",
     "GlulamError": "glulam._errors",
     "LayerConfig": "glulam.config",
     "LossConfig": "glulam.config",
@@ -76,10 +76,10 @@ _HOMES = {
     "Recurrence": "glulam.recurrence",
     "Registry": "glulam.catalog",
     "ResolvedPolicy": "glulam.resolver",
-    "RestartableEnvironment": "glulam.environment",
+    "RestartableEnvironment": "glulam.protocol",
     "State": "glulam.memory",
     "TensorSpec": "glulam.experience",
-    "TokenLayout": "glulam.environment",
+    "TokenLayout": "glulam.layouts",
     "build": "glulam.api",
     "divides": "glulam.keys",
     "environment_spec": "glulam.worlds",

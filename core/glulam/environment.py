@@ -1,7 +1,4 @@
-"""What a policy knows of a world: `EnvSpec` (torch-free), and the calls a world answers: `Environment`.
-
-Legend: `B` = environments x agents, one row an agent.
-"""
+"""What a policy knows of a world: `EnvSpec`, without torch."""
 
 from __future__ import annotations
 
@@ -9,70 +6,21 @@ import json
 from collections import Counter
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
 from glulam._errors import GlulamError
 from glulam.faults import PolicyError
+from glulam.layouts import ActionSpec, BoxLayout, Feature, TokenLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from tensordict import TensorDict
-    from torch import Tensor
-
-__all__ = ["ActionSpec", "BoxLayout", "EnvSpec", "Environment", "Feature", "RestartableEnvironment", "TokenLayout"]
+__all__ = ["BOX_DTYPES", "INPUTS", "OPTIONAL_INPUTS", "EnvSpec"]
 
 VIEW_LIMIT = 16  # a packed location byte holds a row and a column of 4 bits each
 BYTE_LIMIT = 255
-
-
-@attrs.frozen(kw_only=True)
-class Feature:
-    """One observation feature: its name, the id its tokens carry, and the scale of its values.
-
-    `values` says what a token's value means: a `number` (divided by `normalization`), or the index of a
-    `tag` or of an `action` (a name, never a quantity).
-    """
-
-    name: str
-    id: int
-    normalization: float = 1.0
-    values: Literal["number", "tag", "action"] = "number"
-
-
-@attrs.frozen(kw_only=True)
-class TokenLayout:
-    """How an observation row is laid out: `[count, columns]` uint8 = (location, feature id, value).
-
-    A location packs the row in the high and the column in the low four bits. `padding` marks an empty
-    token (whatever its other bytes hold) and `global_location` one that belongs to no place.
-    """
-
-    count: int
-    columns: int = 3
-    padding: int = 0xFF
-    global_location: int = 0xFE
-
-
-def _sizes(shape: Iterable[int]) -> tuple[int, ...]:
-    return tuple(shape)
-
-
-@attrs.frozen(kw_only=True)
-class BoxLayout:
-    """How an observation row of plain numbers is laid out, in a world without tokens."""
-
-    shape: tuple[int, ...] = attrs.field(converter=_sizes)
-    dtype: str = "float32"
-
-
-@attrs.frozen(kw_only=True)
-class ActionSpec:
-    """The discrete actions of a world, in the order of their ids."""
-
-    names: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -237,6 +185,10 @@ class EnvSpec:
         """
         if name.isdecimal():
             return int(name)
+        if name in (TOKEN_DIMS if self.box else BOX_DIMS):
+            shown = "numbers and no tokens" if self.box else "tokens and no numbers"
+            msg = f"environment {self.name!r} shows {shown}, so it has no env.{name}"
+            raise GlulamError(msg)
         value = getattr(self, name, None) if name in ENV_DIMS else None
         if not isinstance(value, int):
             msg = f"unknown environment dim 'env.{name}'; there are: {', '.join(f'env.{d}' for d in ENV_DIMS)}"
@@ -287,18 +239,17 @@ class EnvSpec:
         return cls.from_dict(document.value, where=str(path))
 
 
-ENV_DIMS = (
+TOKEN_DIMS = (
     "num_tokens",
     "token_columns",
-    "box_size",
     "view_height",
     "view_width",
     "num_features",
     "num_tags",
-    "num_actions",
     "vocabulary_size",
-    "num_agents",
 )
+BOX_DIMS = ("box_size",)
+ENV_DIMS = (*TOKEN_DIMS, *BOX_DIMS, "num_actions", "num_agents")
 
 BOX_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
@@ -319,40 +270,3 @@ OPTIONAL_INPUTS = {
     "agent_id": ("", "int64"),
     "team_id": ("", "int64"),
 }
-
-
-class Environment(Protocol):
-    """A vectorised world: `B` = environments x agents rows, always the same rows in the same order.
-
-    `reset` and `step` return a TensorDict `[B]` with the five input keys (and the optional ones that the spec
-    names) and, under `final_obs`, the last observation of the rows whose episode has just ended (other rows of
-    it are unspecified). `dones[b]` and `truncateds[b]` mean that row b's episode ended *before* the
-    observation in the same TensorDict; `rewards[b]` is what the last action earned.
-
-    That is `autoreset` `same_step`. A world that starts the next episode one step later (`next_step`), or only
-    when told to (`disabled`), sets the flags together with the last observation, which then stands in `env_obs`
-    as well; under `next_step` the action that follows is ignored and leads to the first observation of the next
-    episode, with reward 0 and no flag, and under `disabled` the world has `restart` as well.
-    """
-
-    spec: EnvSpec
-
-    def reset(self) -> TensorDict:
-        """Start new episodes in all rows and return their first observations."""
-        ...
-
-    def step(self, actions: Tensor) -> TensorDict:
-        """Apply `actions` (`[B]`, int64) and return what follows."""
-        ...
-
-    def close(self) -> None:
-        """Free what the world holds."""
-        ...
-
-
-class RestartableEnvironment(Environment, Protocol):
-    """A world whose `autoreset` is `disabled`: an ended episode waits until it is told to start anew."""
-
-    def restart(self, rows: Tensor) -> TensorDict:
-        """Start new episodes in some rows (`[B]`, bool) and return the present observation of every row."""
-        ...

@@ -63,43 +63,52 @@ class Slots(nn.Module):
     def __init__(self, spec: Mapping[str, TensorSpec]) -> None:
         super().__init__()
         self.count = 0
+        self._places = {name: f"state_{number}" for number, name in enumerate(spec)}  # whatever a state is called
         for name, tensor in spec.items():
             dtype = None if tensor.dtype == "float" else getattr(torch, tensor.dtype)
-            self.register_buffer(name, torch.zeros(0, *tensor.shape, dtype=dtype), persistent=False)
+            self.register_buffer(self._places[name], torch.zeros(0, *tensor.shape, dtype=dtype), persistent=False)
+
+    @property
+    def tensors(self) -> State:
+        """The state of all slots, `[slots, ...]` by name."""
+        return {name: self._buffers[place] for name, place in self._places.items()}  # type: ignore[misc]
 
     def reserve(self, count: int) -> None:
         """Make room for ids below `count`; what is there stays."""
         if count <= self.count:
             return
-        for name, buffer in self._buffers.items():
-            if buffer is not None:
-                grown = buffer.new_zeros(count, *buffer.shape[1:])
-                grown[: self.count] = buffer
-                self._buffers[name] = grown
+        for name, buffer in self.tensors.items():
+            grown = buffer.new_zeros(count, *buffer.shape[1:])
+            grown[: self.count] = buffer
+            self._buffers[self._places[name]] = grown
         self.count = count
 
     def clear(self) -> None:
         """Forget everything."""
-        for buffer in self._buffers.values():
-            if buffer is not None:
-                buffer.zero_()
+        for buffer in self.tensors.values():
+            buffer.zero_()
 
     def read(self, rows: Rows, reset: Tensor | None = None) -> State:
         """Return the state of some rows, zero where `reset` (`[B]`, bool) holds."""
         self.reserve(rows.size)
-        index = rows.index
-        state = {name: buffer[index] for name, buffer in self._buffers.items() if buffer is not None}
+        state = {name: buffer[rows.index] for name, buffer in self.tensors.items()}
         return state if reset is None else mask_state(state, reset)
 
-    def write(self, rows: Rows, state: State) -> None:
-        """Store the state of some rows, detached."""
-        index = rows.index
-        for name, value in state.items():
-            buffer = self._buffers[name]
-            if buffer is None or value.shape[1:] != buffer.shape[1:]:
-                msg = f"state {name!r} has shape {list(value.shape[1:])}, state_spec says otherwise"
+    def write(self, rows: Rows, state: State, who: str = "this layer") -> None:
+        """Store the state of some rows, detached.
+
+        Raises:
+            GlulamError: if a tensor of it is missing or of another shape than `state_spec` says.
+        """
+        for name, buffer in self.tensors.items():
+            value = state.get(name)
+            if value is None or value.shape[1:] != buffer.shape[1:]:
+                found = (
+                    "is missing after a step" if value is None else f"has shape {list(value.shape[1:])} after a step"
+                )
+                msg = f"{who}: state {name!r} {found}; its state_spec says {list(buffer.shape[1:])}"
                 raise GlulamError(msg)
-            buffer[index] = value.detach().to(buffer.dtype)
+            buffer[rows.index] = value.detach().to(buffer.dtype)
 
 
 class MemoryLayer(nn.Module):
@@ -149,8 +158,7 @@ class MemoryLayer(nn.Module):
 
     def initial_state(self, rows: int) -> State:
         """Return the zero state of `rows` rows."""
-        buffers = self.slots.named_buffers()
-        return {name: buffer.new_zeros(rows, *buffer.shape[1:]) for name, buffer in buffers}
+        return {name: buffer.new_zeros(rows, *buffer.shape[1:]) for name, buffer in self.slots.tensors.items()}
 
     def forward(self, x: Tensor, reset: Tensor, state: State) -> tuple[Tensor, State]:
         """Run `sequence`."""

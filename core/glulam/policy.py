@@ -108,7 +108,7 @@ class Policy(nn.Module):
         recur = Recurrence(states, self._reset(td), None)
         outputs = self.compute(inputs, recur)
         for name, state in recur.after.items():
-            memories[name].slots.write(rows, state)
+            memories[name].slots.write(rows, state, f"layer {name!r}")
         return outputs
 
     def evaluate(self, td: TensorDictBase, state: TensorDictBase | None = None) -> TensorDict:

@@ -12,7 +12,7 @@ from glulam.catalog import PluginError, Registry
 from glulam.environment import EnvSpec
 
 if TYPE_CHECKING:
-    from glulam.environment import Environment
+    from glulam.protocol import Environment
 
 __all__ = ["environment_spec", "make_environment"]
 

@@ -32,7 +32,7 @@ def run():
     for name, row in times.items():
         print(f"{name}: {row['median']:.1f} us")
     command = "python -m tests.benchmarks.experience"
-    print(write_result("experience", command, started, sizes=sizes, microseconds=times))
+    print(write_result("experience", command, started, runs=sizes, microseconds=times))
 
 
 def size_of(policy):

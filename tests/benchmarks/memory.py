@@ -13,7 +13,7 @@ import time
 import torch
 from torch import nn
 
-from glulam import MemoryLayer, mask_state
+from glulam import MemoryLayer
 from glulam.memory import Rows
 from glulam_memory.gru import Gru
 from glulam_memory.lstm import Lstm
@@ -87,7 +87,7 @@ def rollout(rows, rounds):
     def through_slots(rows_of):
         for _ in range(repeats):
             where = rows_of()
-            _, after = lstm.step(x, mask_state(lstm.slots.read(where), reset))
+            _, after = lstm.step(x, lstm.slots.read(where, reset))
             lstm.slots.write(where, after)
 
     name = f"lstm step, {rows} rows"

@@ -55,7 +55,9 @@ class TestBox:
     def test_it_survives_json_and_tells_its_inputs(self, box):
         assert EnvSpec.from_dict(box.obs_meta()) == box
         assert box.inputs["env_obs"] == ("2 3", "float32")
-        assert (box.dim("box_size"), box.dim("num_tokens")) == (6, 0)
+        assert (box.dim("box_size"), box.num_tokens) == (6, 0)
+        with pytest.raises(GlulamError, match=r"'pole' shows numbers and no tokens, so it has no env\.view_height"):
+            box.dim("view_height")
 
     def test_tokens_are_asked_for_in_vain(self, box):
         with pytest.raises(

@@ -6,9 +6,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
+from tensordict import TensorDict
 
 import glulam
 from glulam.explain import RULES
+from glulam_train.settings import read_settings
 from tests.evidence.record import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,3 +61,39 @@ def test_the_hook_that_the_page_shows_gives_advice():
 def test_the_page_of_faults_has_every_code():
     text = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
     assert re.findall(r"explain/(GL\d\d\d)\.md", text) == sorted(RULES)
+
+
+def test_the_memory_layer_that_the_page_shows_is_a_mean():
+    """Oracle: the mean of each episode's inputs, by hand."""
+    (code,) = [text for text in blocks(ROOT / "docs" / "memory.md", "python") if "RunningMean" in text]
+    names = {}
+    exec(code, names)  # noqa: S102 - the page's own code
+    layer = names["RunningMeanConfig"](in_dim=2).instantiate().module
+    x = torch.arange(8.0).view(1, 4, 2)
+    reset = torch.tensor([[False, False, True, False]])
+    y, state = layer.sequence(x, reset, layer.initial_state(1))
+    assert y.tolist() == [[[0, 1], [1, 2], [4, 5], [5, 6]]]
+    assert state["count"].tolist() == [2]
+
+
+def test_the_loss_that_the_page_shows_keeps_a_tensor_where_it_was():
+    (code,) = [text for text in blocks(ROOT / "docs" / "training.md", "python") if "DriftConfig" in text]
+    names = {"__name__": "page"}
+    exec(code, names)  # noqa: S102 - the page's own code
+    loss = names["DriftConfig"]().build()
+    current = TensorDict({"core": torch.tensor([[[3.0], [5.0]]], requires_grad=True)}, batch_size=[1, 2])
+    stored = TensorDict(
+        {"core": torch.tensor([[[1.0], [1.0]]]), "valid": torch.tensor([[True, False]])}, batch_size=[1]
+    )
+    value, metrics = loss(current, stored)
+    assert metrics["drift"] == 4
+    value.backward()
+    assert current["core"].grad.flatten().tolist() == [4, 0]
+
+
+def test_the_settings_that_the_page_shows_are_settings(tmp_path):
+    shown = blocks(ROOT / "docs" / "training.md", "yaml")
+    (tmp_path / "settings.yaml").write_text("policy: fast\nenv: mettagrid:forage\n" + "".join(shown), encoding="utf-8")
+    settings = read_settings(tmp_path / "settings.yaml")
+    assert settings.loss_names == ["ppo", "kickstart", "prediction"]
+    assert settings.groups[0] == {"layers": ["critic"], "learning_rate": 3e-4}

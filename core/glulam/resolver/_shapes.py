@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from glulam._errors import GlulamError
 from glulam._guard import PLUGIN_ERRORS, told
 from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN, UnknownError
@@ -31,9 +32,8 @@ REST = "..."  # any dims, in front
 
 def check_shapes(layers: list[DraftLayer], env: EnvSpec | None) -> tuple[dict[str, KeyInfo], list[Fault]]:
     """Complete the configs of all layers in place; return the keys and the faults (GL401 to GL403)."""
-    inputs = env.inputs if env else INPUTS | OPTIONAL_INPUTS
     keys: dict[str, KeyInfo] = {}
-    for key, (shape, dtype) in inputs.items():
+    for key, (shape, dtype) in (env.inputs if env else INPUTS | OPTIONAL_INPUTS).items():
         dims = None if shape == REST else tuple(env_dim(token, env) for token in shape.split())
         keys[key] = KeyInfo(dims, dtype, "the environment")
     faults: list[Fault] = []
@@ -53,6 +53,7 @@ class _LayerShapes:
         self.widths: dict[str, tuple[int, ...]] = {}  # inferred from a field that names several keys
         self.position = 0  # of the key that is being checked, in such a field
         self.lost: set[str] = set()  # dims that a fault leaves unknown
+        self.strange: tuple[str, str] | None = None  # a field that takes what this environment does not have
         self.pending = False  # some dim is unknown, so what cannot be computed is no fault yet
         # With a field at fault already, what cannot be computed is no fault of its own.
         self.failed = any(getattr(layer.config, name) is UNKNOWN for name in _field_names(layer.config))
@@ -94,11 +95,15 @@ class _LayerShapes:
     def _take_from_env(self) -> None:
         for field in attrs.fields(type(self.layer.config)):
             dim = field.metadata.get(FROM_ENV)
-            if dim is not None and getattr(self.layer.config, field.name) is None:
-                if self.env is None:
-                    self.pending = True
-                else:
-                    self.inferred[field.name] = self.env.dim(dim)
+            if dim is None or getattr(self.layer.config, field.name) is not None:
+                continue
+            try:
+                found = env_dim(f"env.{dim}", self.env)
+            except GlulamError as error:
+                self.strange, found = (field.name, str(error)), "?"
+            if isinstance(found, int):
+                self.inferred[field.name] = found
+            self.pending = self.pending or not isinstance(found, int)
 
     def _infer(self, field: str, spec: KeySpec, key: str) -> None:
         info = self.keys.get(key)
@@ -107,11 +112,9 @@ class _LayerShapes:
             self.pending = self.pending or not shapeless  # nothing will ever tell: let the author write it
             return
         tokens = spec.shape.split()
-        if tokens[:1] == [REST]:
-            tokens = tokens[1:]
-        elif len(tokens) != len(info.dims):
-            return
-        if len(tokens) > len(info.dims):
+        rest = tokens[:1] == [REST]
+        tokens = tokens[1:] if rest else tokens
+        if len(tokens) > len(info.dims) or (not rest and len(tokens) < len(info.dims)):
             return
         for token, dim in zip(tokens, info.dims[len(info.dims) - len(tokens) :], strict=True):
             if self._is_open(token):
@@ -150,6 +153,9 @@ class _LayerShapes:
             self._fault("GL403", invalid.message, invalid.remedy, *invalid.place(self.layer.raw))
 
     def _require_complete(self, specs: dict[str, KeySpec]) -> None:
+        if self.strange is not None and not self.failed:
+            found = ": ".join(self.strange)
+            self._fault("GL403", found, "use another observation shaper, or another environment")
         if self.pending or self.failed:
             return
         tokens = {token for spec in specs.values() for token in spec.shape.split()}

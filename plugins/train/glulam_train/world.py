@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from tensordict import TensorDict
     from torch import Tensor
 
-    from glulam import Environment, EnvSpec
-    from glulam.environment import RestartableEnvironment
+    from glulam import Environment, EnvSpec, RestartableEnvironment
 
 __all__ = ["Step", "World"]
 

@@ -91,8 +91,8 @@ def schedules(draw):
     return steps
 
 
-def play(policy, schedule, T):
-    """Play a schedule; return each row's segments of T steps, the state before each, and what the rollout gave."""
+def play(policy, schedule, steps):
+    """Play a schedule; return each row's steps with what the rollout gave, and the states at starts of segments."""
     policy.reset_memory()
     generator = torch.Generator().manual_seed(2)
     streams = {row: [] for row in range(POOL)}
@@ -112,18 +112,18 @@ def play(policy, schedule, T):
         before = policy.memory_state(env_id)
         policy(td)
         for place, row in enumerate(ids):
-            if len(streams[row]) % T == 0:
+            if len(streams[row]) % steps == 0:
                 states[row].append(before[place])
             streams[row].append(td[place])
     return streams, states
 
 
-def replayed(policy, streams, states, T):
+def replayed(policy, streams, states, steps):
     """Return `(rollout, training)` of all whole segments, in one batch."""
     segments, starts = [], []
     for row, stream in streams.items():
-        for number in range(len(stream) // T):
-            segments.append(torch.stack(stream[number * T : (number + 1) * T]))
+        for number in range(len(stream) // steps):
+            segments.append(torch.stack(stream[number * steps : (number + 1) * steps]))
             starts.append(states[row][number])
     if not segments:
         return None
@@ -131,11 +131,11 @@ def replayed(policy, streams, states, T):
     return rollout, policy.evaluate(rollout.select(*KEYS), torch.stack(starts))
 
 
-def assert_law(memory, schedule, T):
+def assert_law(memory, schedule, steps):
     policy = lively(memory)
     with torch.no_grad():
-        streams, states = play(policy, schedule, T)
-        found = replayed(policy, streams, states, T)
+        streams, states = play(policy, schedule, steps)
+        found = replayed(policy, streams, states, steps)
     if found is not None:
         rollout, training = found
         for key in ("act_log_prob", "values"):
@@ -151,9 +151,9 @@ class TestLaw:
         assert moved_by_one_reset(lively(memory)) >= 0.1
 
     @quick
-    @given(schedule=schedules(), T=st.integers(1, 5))
-    def test_training_sees_what_the_rollout_saw(self, memory, schedule, T):
-        assert_law(memory, schedule, T)
+    @given(schedule=schedules(), steps=st.integers(1, 5))
+    def test_training_sees_what_the_rollout_saw(self, memory, schedule, steps):
+        assert_law(memory, schedule, steps)
 
     def test_resets_left_out_in_training_break_it(self, memory, monkeypatch):
         policy = lively(memory)
@@ -182,9 +182,9 @@ class TestLaw:
     @staticmethod
     def assert_broken(memory):
         @quick
-        @given(schedule=schedules(), T=st.integers(1, 5))
-        def law(schedule, T):
-            assert_law(memory, schedule, T)
+        @given(schedule=schedules(), steps=st.integers(1, 5))
+        def law(schedule, steps):
+            assert_law(memory, schedule, steps)
 
         with pytest.raises(AssertionError, match="Tensor-likes are not close"):
             law()

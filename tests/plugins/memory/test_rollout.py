@@ -65,7 +65,8 @@ class TestSlots:
         second(batch([1, 0]))  # the inputs follow the ids, so the slots hold the same
         same = batch([0, 1], seed=1)
         assert torch.equal(first(same.clone())["y"], second(same.clone())["y"])
-        second.module.slots.h.copy_(second.module.slots.h.flip(0))
+        hidden = second.module.slots.tensors["h"]
+        hidden.copy_(hidden.flip(0))
         assert not torch.allclose(first(same.clone())["y"], second(same.clone())["y"])
 
     def test_what_is_stored_carries_no_gradient(self):

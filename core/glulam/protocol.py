@@ -1,0 +1,53 @@
+"""The calls that a world answers.
+
+Legend: `B` = environments x agents, one row an agent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tensordict import TensorDict
+    from torch import Tensor
+
+    from glulam.environment import EnvSpec
+
+__all__ = ["Environment", "RestartableEnvironment"]
+
+
+class Environment(Protocol):
+    """A vectorised world: `B` = environments x agents rows, always the same rows in the same order.
+
+    `reset` and `step` return a TensorDict `[B]` with the five input keys (and the optional ones that the spec
+    names) and, under `final_obs`, the last observation of the rows whose episode has just ended (other rows of
+    it are unspecified). `dones[b]` and `truncateds[b]` mean that row b's episode ended *before* the
+    observation in the same TensorDict; `rewards[b]` is what the last action earned.
+
+    That is `autoreset` `same_step`. A world that starts the next episode one step later (`next_step`), or only
+    when told to (`disabled`), sets the flags together with the last observation, which then stands in `env_obs`
+    as well; under `next_step` the action that follows is ignored and leads to the first observation of the next
+    episode, with reward 0 and no flag, and under `disabled` the world has `restart` as well.
+    """
+
+    spec: EnvSpec
+
+    def reset(self) -> TensorDict:
+        """Start new episodes in all rows and return their first observations."""
+        ...
+
+    def step(self, actions: Tensor) -> TensorDict:
+        """Apply `actions` (`[B]`, int64) and return what follows."""
+        ...
+
+    def close(self) -> None:
+        """Free what the world holds."""
+        ...
+
+
+class RestartableEnvironment(Environment, Protocol):
+    """A world whose `autoreset` is `disabled`: an ended episode waits until it is told to start anew."""
+
+    def restart(self, rows: Tensor) -> TensorDict:
+        """Start new episodes in some rows (`[B]`, bool) and return the present observation of every row."""
+        ...
