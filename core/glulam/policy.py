@@ -102,10 +102,10 @@ class Policy(nn.Module):
         inputs = self._inputs(td, td.batch_size)
         memories = self.memory_layers()
         if not memories:
-            return self.compute(inputs, Recurrence({}, torch.empty(0), None))
+            return self.compute(inputs, Recurrence({}))
         rows = self._rows_of(_get(td, "env_id"))
-        states = {name: layer.slots.read(rows) for name, layer in memories.items()}
-        recur = Recurrence(states, self._reset(td), None)
+        reset = self._reset(td)
+        recur = Recurrence({name: layer.slots.read(rows, reset) for name, layer in memories.items()})
         outputs = self.compute(inputs, recur)
         for name, state in recur.after.items():
             memories[name].slots.write(rows, state, f"layer {name!r}")
@@ -133,7 +133,7 @@ class Policy(nn.Module):
         batch = td.batch_size
         inputs = self._inputs(td, batch)
         memories = self.memory_layers()
-        recur = Recurrence({}, torch.empty(0), None)
+        recur = Recurrence({})
         if memories:
             reset = self._reset(td)
             time = batch[1] if len(batch) > 1 else None

@@ -22,17 +22,23 @@ __all__ = ["Recurrence", "state_of"]
 
 
 class Recurrence:
-    """Memory during one call: the states before it and after it, by layer; called with a layer and its input."""
+    """Memory during one call: the states before it and after it, by layer; called with a layer and its input.
 
-    def __init__(self, states: Mapping[str, State], reset: Tensor, time: int | None) -> None:
+    Args:
+        states: before the first step, by layer.
+        reset: `[B]`, or `[B, T]` for a sequence, bool: what is still to be applied; None for a step without any.
+        time: T; None for one step.
+    """
+
+    def __init__(self, states: Mapping[str, State], reset: Tensor | None = None, time: int | None = None) -> None:
         self.states, self.reset, self.time = states, reset, time
         self.after: dict[str, State] = {}
 
     def __call__(self, name: str, layer: MemoryLayer, x: Tensor) -> Tensor:
         """Return the output of a memory layer for a flat batch (`[B, ...]`, or `[B*T, ...]` in a sequence)."""
         state = self.states[name]
-        if self.time is None:
-            y, self.after[name] = layer.step(x, mask_state(state, self.reset))
+        if self.time is None or self.reset is None:
+            y, self.after[name] = layer.step(x, state if self.reset is None else mask_state(state, self.reset))
             return y
         if x.shape[0] != self.reset.numel():
             msg = f"layer {name!r} is given {x.shape[0]} rows, not the {list(self.reset.shape)} of its segments"

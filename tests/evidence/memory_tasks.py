@@ -14,7 +14,7 @@ SEEDS = (0, 1, 2)
 MEMORIES = {
     "lstm": {"layer": "lstm", "hidden_size": 64, "skip": True},
     "gru": {"layer": "gru", "hidden_size": 64, "skip": True},
-    "min_gru": {"layer": "min_gru", "hidden_size": 64, "skip": True},
+    "min_gru": {"layer": "min_gru", "hidden_size": 64, "skip": True, "bias_init": -2.0},
     "sliding_attention": {"layer": "sliding_attention", "hidden_size": 64, "window": 20},
     "none": None,
 }

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.evidence.memory_page import memory_page, plot_memory
 from tests.evidence.record import RESULTS
 
 __all__ = ["PAGES", "write_pages"]
@@ -14,6 +15,7 @@ def write_pages():
     for name, page in PAGES.items():
         (RESULTS / f"{name}.md").write_text(page(), encoding="utf-8")
     _plot()
+    plot_memory()
 
 
 def forage_page():
@@ -133,6 +135,7 @@ def _source(name, result):
 
 
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
+PAGES["memory"] = memory_page
 
 
 def _row(name, run):

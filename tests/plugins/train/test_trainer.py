@@ -43,7 +43,7 @@ class TestRatio:
 
     def test_a_memory_that_is_never_reset_in_rollout_breaks_it(self, trainer, monkeypatch):
         made = trainer(horizon=16)
-        monkeypatch.setattr("glulam.recurrence.mask_state", lambda state, reset: state)
+        monkeypatch.setattr("glulam.memory._forget", lambda state, reset: None)
         assert made.update()["ratio_error"] > 1e-2
 
 
