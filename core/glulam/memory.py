@@ -98,7 +98,7 @@ class Slots(nn.Module):
         if isinstance(index, Tensor):
             state = {name: buffer.index_select(0, index) for name, buffer in self.tensors.items()}
         else:
-            state = {name: buffer[index] for name, buffer in self.tensors.items()}
+            state = {name: self._part(buffer, index) for name, buffer in self.tensors.items()}
             if torch.is_grad_enabled():  # the slots are written after the step, but its backward reads this
                 state = {name: value.clone() for name, value in state.items()}
         if reset is not None:
@@ -119,13 +119,17 @@ class Slots(nn.Module):
                 )
                 msg = f"{who}: state {name!r} {found}; its state_spec says {list(buffer.shape[1:])}"
                 raise GlulamError(msg)
-            kept = value.detach().to(buffer.dtype)
+            kept = value.detach()
             if not isinstance(rows.index, Tensor):
-                buffer[rows.index] = kept
-            elif rows.order is not None:
-                torch.index_select(kept, 0, rows.order, out=buffer[rows.range])
+                self._part(buffer, rows.index).copy_(kept)
+            elif rows.order is not None and kept.dtype == buffer.dtype:
+                torch.index_select(kept, 0, rows.order, out=self._part(buffer, rows.range))
             else:
-                buffer.index_copy_(0, rows.index, kept)
+                buffer.index_copy_(0, rows.index, kept.to(buffer.dtype))
+
+    def _part(self, buffer: Tensor, rows: slice) -> Tensor:
+        """Return some consecutive rows; slicing all of them takes as long as a small copy."""
+        return buffer if rows.start == 0 and rows.stop == self.count else buffer[rows]
 
 
 def _forget(state: State, reset: Tensor) -> None:

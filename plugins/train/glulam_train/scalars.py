@@ -28,7 +28,7 @@ class Scalars:
         if tensorboard:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._writer = SummaryWriter(str(folder.tensorboard), purge_step=agent_steps or None)
+            self._writer = SummaryWriter(str(folder.tensorboard), purge_step=agent_steps + 1 if agent_steps else None)
 
     def __enter__(self) -> Self:
         return self
