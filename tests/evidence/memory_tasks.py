@@ -60,14 +60,16 @@ TASKS = {
                 "activate_last": True,
             },
         ],
-        "settings": ("num_envs=64", "horizon=64", "gamma=0.99"),
+        "settings": ("num_envs=64", "horizon=64", "gamma=0.99", "ppo.entropy_coef=0.04"),
+        "memories": ("gru", "none"),
     },
 }
 
 
-def run(task="tmaze", memories=tuple(MEMORIES), seeds=SEEDS):
+def run(task="tmaze", seeds=SEEDS):
     """Train each memory on a task; two processes of one thread at a time."""
     start, chosen = commit(), TASKS[task]
+    memories = chosen.get("memories", tuple(MEMORIES))
     options = [word for setting in chosen["settings"] for word in ("--set", setting)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         jobs = [(memory, seed, policy_file(Path(folder), task, memory)) for memory in memories for seed in seeds]
