@@ -88,6 +88,18 @@ def test_info_tells_fields_defaults_keys_and_shapes(glulam):
 def test_info_of_policies_losses_commands_and_distributions(glulam):
     assert "fast: the quickest of the reference policies" in glulam("info", "fast").stdout
     ppo = glulam("info", "ppo").stdout
+    assert "from the buffer: float" in " ".join(ppo.split())
+    fields = {field["name"]: field for field in told["fields"]}
+    assert fields["in_key"]["key"]["shape"] == "in_dim"
+    assert (fields["times"]["type"], fields["times"]["default"], fields["times"]["required"]) == ("int", 1, False)
+    text = glulam("info", "boards:scale").stdout
+    assert re.search(r"in_key +pooled +reads float \[in_dim\]", text)
+    assert re.search(r"in_dim +int \| null +null", text)
+
+
+def test_info_of_policies_losses_commands_and_distributions(glulam):
+    assert "fast: the quickest of the reference policies" in glulam("info", "fast").stdout
+    ppo = glulam("info", "ppo").stdout
     told = " ".join(ppo.split())
     assert "from the buffer: float" in told
     assert "written by the" in told
