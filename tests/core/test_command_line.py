@@ -87,27 +87,10 @@ def test_info_tells_fields_defaults_keys_and_shapes(glulam):
 
 def test_info_of_policies_losses_commands_and_distributions(glulam):
     assert "fast: the quickest of the reference policies" in glulam("info", "fast").stdout
-    ppo = glulam("info", "ppo").stdout
-    assert "from the buffer: float" in " ".join(ppo.split())
-    fields = {field["name"]: field for field in told["fields"]}
-    assert fields["in_key"]["key"]["shape"] == "in_dim"
-    assert (fields["times"]["type"], fields["times"]["default"], fields["times"]["required"]) == ("int", 1, False)
-    text = glulam("info", "boards:scale").stdout
-    assert re.search(r"in_key +pooled +reads float \[in_dim\]", text)
-    assert re.search(r"in_dim +int \| null +null", text)
-
-
-def test_info_of_policies_losses_commands_and_distributions(glulam):
-    assert "fast: the quickest of the reference policies" in glulam("info", "fast").stdout
-    ppo = glulam("info", "ppo").stdout
-    told = " ".join(ppo.split())
-    assert "from the buffer: float" in told
-    assert "written by the" in told
-    fields = {
-        row["name"]: row.get("key") for row in json.loads(glulam("info", "ppo", "--format", "json").stdout)[0]["fields"]
-    }
-    assert fields["old_values_key"]["writer"] == "policy"
-    assert fields["advantages_key"]["writer"] == "trainer"
+    assert "from the buffer: float" in " ".join(glulam("info", "ppo").stdout.split())
+    (told,) = json.loads(glulam("info", "ppo", "--format", "json").stdout)
+    writers = {field["name"]: field["key"]["writer"] for field in told["fields"] if "key" in field}
+    assert (writers["old_values_key"], writers["advantages_key"]) == ("policy", "trainer")
     assert "of the next step" in " ".join(glulam("info", "prediction").stdout.split())
     assert "command from glulam-train" in glulam("info", "train").stdout
     whole = json.loads(glulam("info", "boards", "--format", "json").stdout)
