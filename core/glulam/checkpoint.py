@@ -108,21 +108,38 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     policy = build(checkpoint.header["policy"], world, device=device, dtype=dtype, losses=losses, registry=registry)
     _fill(policy, checkpoint, path, only)
     policy.initialize_to_environment(world, device)  # the name tables just loaded decide the mapping
+    if checkpoint.header["source"] is not None:
+        policy.resolved = attrs.evolve(policy.resolved, source=checkpoint.header["source"])
     return policy
 
 
-def warm_start(policy: Policy, path: str | Path, only: Iterable[str] | None = None) -> None:
+def warm_start(
+    policy: Policy,
+    path: str | Path,
+    only: Iterable[str] | None = None,
+    *,
+    allow_version_drift: bool = False,
+    registry: Registry | None = None,
+) -> None:
     """Let a policy start from the weights and names of a checkpoint, of the same policy or of another.
 
     Args:
         policy: built already; layers that are not named stay as they are.
         path: the checkpoint.
         only: layers that both have, of the same weights; all when None.
+        allow_version_drift: as in `load`.
+        registry: what is installed; read afresh when None.
 
     Raises:
-        GlulamError: if the file is cut, altered or no checkpoint, or a layer is unknown or has other weights there.
+        GlulamError: if the file is cut, altered or no checkpoint, a layer is unknown or has other weights there, or
+            plug-ins are missing or of another version.
     """
-    _fill(policy, read_checkpoint(path), path, only)
+    from glulam.catalog import Registry
+
+    checkpoint = read_checkpoint(path)
+    if not allow_version_drift:
+        _check_lock(path, checkpoint.header["lock"], registry or Registry.installed())
+    _fill(policy, checkpoint, path, only)
     policy.initialize_to_environment(policy.env, policy.device)
 
 

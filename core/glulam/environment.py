@@ -71,8 +71,9 @@ class EnvSpec:
         yield from (f"{what} is {number}; there is at least 1" for what, number in sizes.items() if number < 1)
 
     def _bad_box(self, box: BoxLayout) -> Iterator[str]:
-        if min(box.shape, default=1) < 1:
-            yield f"box.shape is {list(box.shape)}; each size is at least 1"
+        if not all(isinstance(size, int) and size >= 1 for size in box.shape):
+            yield f"box.shape is {list(box.shape)}; each size is a whole number of at least 1"
+            return
         if box.dtype not in BOX_DTYPES:
             yield f"box.dtype is {box.dtype!r}; write one of {', '.join(BOX_DTYPES)}"
         if self.features or self.tags or self.view_height or self.view_width:

@@ -135,19 +135,19 @@ def test_an_unwritable_place_leaves_the_old_file_and_nothing_half_written(policy
 class TestWarmStart:
     def test_the_layers_that_are_named_take_the_weights(self, saved, policy_file, registry, env):
         fresh = build(policy_file(), env, registry=registry)
-        glulam.warm_start(fresh, saved, ["logit_table"])
+        glulam.warm_start(fresh, saved, ["logit_table"], registry=registry)
         assert fresh.layers["logit_table"].module.weight.item() == 3.5
 
     def test_without_names_all_do(self, saved, policy, policy_file, registry, env):
         fresh = build(policy_file(), env, registry=registry)
-        glulam.warm_start(fresh, saved)
+        glulam.warm_start(fresh, saved, registry=registry)
         obs = random_obs(4)
         torch.testing.assert_close(fresh(step_of(obs))["logits"], policy(step_of(obs))["logits"])
 
     def test_a_layer_that_is_not_there_is_named(self, saved, policy_file, registry, env):
         fresh = build(policy_file(), env, registry=registry)
         with pytest.raises(GlulamError, match="only: policy 'beam' has no layer 'logits'; there are: "):
-            glulam.warm_start(fresh, saved, ["logits"])
+            glulam.warm_start(fresh, saved, ["logits"], registry=registry)
 
 
 @glulam.layer

@@ -70,7 +70,8 @@ class TestBox:
         [
             ({"box": None}, "an observation is a row of tokens or a box of numbers; there is neither tokens nor a box"),
             ({"tokens": glulam.TokenLayout(count=2)}, "there is both tokens and a box"),
-            ({"box": BoxLayout(shape=(2, 0))}, "box.shape is [2, 0]; each size is at least 1"),
+            ({"box": BoxLayout(shape=(2, 0))}, "box.shape is [2, 0]; each size is a whole number of at least 1"),
+            ({"box": BoxLayout(shape=("3",))}, "box.shape is ['3']; each size is a whole number"),
             ({"box": BoxLayout(shape=(2,), dtype="complex64")}, "box.dtype is 'complex64'; write one of float32,"),
             ({"view_width": 3}, "features, tags and a view belong to tokens; a box of numbers has none"),
             ({"num_agents": 0}, "num_agents is 0; there is at least 1"),

@@ -61,6 +61,7 @@ def check_losses(
     losses: Iterable[LossConfig], graph: Graph, keys: Mapping[str, KeyInfo], document: Document
 ) -> Iterator[Fault]:
     """Yield GL501 for each key that a loss needs and nobody writes, GL401 or GL402 for one of another form."""
+    yield from _written_twice(losses, graph, document)
     for number, loss in enumerate(losses):
         yield from _unlike(loss, keys, Place(path=f"losses[{number}]", file=document.file))
         specs = declared_keys(type(loss))
@@ -75,6 +76,21 @@ def check_losses(
                 what = f" (its {field})" if field else ""
                 found = f"loss {type(loss).__name__} needs {key!r}{what}, which nothing writes"
                 yield document.fault("GL501", found, _remedy(graph, key, field), "layers", key=True)
+
+
+def _written_twice(losses: Iterable[LossConfig], graph: Graph, document: Document) -> Iterator[Fault]:
+    """Yield GL302 for each key that a loss writes in rollout and something else writes too."""
+    owners = dict.fromkeys(graph.offered, "the environment")
+    owners |= {key: f"layer {graph.layers[position].name!r}" for key, position in graph.writer.items()}
+    for number, loss in enumerate(losses):
+        for field, spec in declared_keys(type(loss)).items():
+            if spec.writer != "loss":
+                continue
+            key, name = getattr(loss, field), f"loss {type(loss).__name__}"
+            if owners.setdefault(key, f"{name} (its {field})") != f"{name} (its {field})":
+                found = f"{name} writes {key!r} (its {field}), which {owners[key]} writes already"
+                place = Place(path=f"losses[{number}]", file=document.file)
+                yield Fault(code="GL302", message=found, remedy=f"set {field} to another key", place=place)
 
 
 def _unlike(loss: LossConfig, keys: Mapping[str, KeyInfo], place: Place) -> Iterator[Fault]:

@@ -45,7 +45,9 @@ class Minibatch:
     def stored(self) -> TensorDict:
         """Return all of it as losses read it, a TensorDict `[S]`."""
         td = TensorDict(dict(self.steps.items()), batch_size=self.steps.batch_size[:1])
-        td.update(self.starts)
+        for key, value in self.starts.items():
+            if isinstance(value, torch.Tensor):  # and no memory, whose layer may be called as a key is
+                td.set(key, value)
         return td.set("next", self.following) if len(self.following.keys()) else td
 
 

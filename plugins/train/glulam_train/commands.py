@@ -23,6 +23,7 @@ __all__ = ["evaluate", "train"]
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, such as an earlier run's.")
 @click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in the folder.")
+@click.option("--allow-version-drift", is_flag=True, help="Go on from files that other versions of plug-ins wrote.")
 def train(  # noqa: PLR0913, PLR0917 - one argument an option
     policy: str | None,
     env: str | None,
@@ -34,6 +35,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
     assignments: tuple[str, ...],
     *,
     overwrite: bool,
+    allow_version_drift: bool,
 ) -> None:
     """Train POLICY (a name or a YAML file) in an environment.
 
@@ -53,9 +55,9 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
     from glulam_train.run import Run
 
     if resume is not None:
-        run = Run.resume(resume, steps=steps)
+        run = Run.resume(resume, steps=steps, allow_version_drift=allow_version_drift)
     elif settings is not None and out is not None:
-        run = Run(settings, out, overwrite=overwrite)
+        run = Run(settings, out, overwrite=overwrite, allow_version_drift=allow_version_drift)
     try:
         click.echo(run.describe(), err=True)
         run.train()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from glulam import GlulamError
 from glulam_train.resume import ResumePoints
+from glulam_train.settings import read_settings
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +40,10 @@ class RunFolder:
         self.curve = path / "curve.png"
         self.points = path / "resume"
         self.tensorboard = path / "tensorboard"
+        self._handle: int | None = None
 
     def check_free(self, *, overwrite: bool = False) -> None:
-        """Refuse to write over anything.
+        """Refuse to write over anything that no run has left.
 
         Args:
             overwrite: the files of an earlier run may be replaced; other files are never touched.
@@ -52,6 +58,45 @@ class RunFolder:
             msg = f"{path} is there already and not empty: name another folder with --out, add --overwrite, "
             msg += f"or go on with it: glulam train --resume {path}"
             raise GlulamError(msg)
+        ours = [self.settings, self.checkpoint, self.metrics, self.curve, self.points, self.tensorboard]
+        names = [file.name for file in ours if file.exists()]
+        if names and not self._is_run():
+            msg = f"{path} holds {', '.join(names)}, but no settings.yaml of a run: name another folder with --out"
+            raise GlulamError(msg)
+
+    def _is_run(self) -> bool:
+        try:
+            read_settings(self.settings)
+        except GlulamError:
+            return False
+        return True
+
+    def hold(self) -> None:
+        """Keep other processes out of the folder until `release`, or until this process ends, however it does.
+
+        Raises:
+            GlulamError: if another process holds it.
+        """
+        if fcntl is None or self._handle is not None:
+            return
+        with self._writing():
+            handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            msg = f"another process trains in {self.path}: wait for it, or end it"
+            raise GlulamError(msg) from error
+        except OSError:  # a file system without locks
+            os.close(handle)
+            return
+        self._handle = handle
+
+    def release(self) -> None:
+        """Let other processes in."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     def start(self, settings: TrainSettings) -> None:
         """Make the folder and write the settings; what an earlier run left goes.
@@ -61,16 +106,27 @@ class RunFolder:
         """
         with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
-            for old in (self.checkpoint, self.metrics, self.curve):
+        self.hold()
+        with self._writing():
+            for old in (self.checkpoint, self.metrics, self.curve, *self.tensorboard.glob("events.out.tfevents.*")):
                 old.unlink(missing_ok=True)
-            for old in (self.points, self.tensorboard):
-                shutil.rmtree(old, ignore_errors=True)
-            self.write_settings(settings)
+            self.resume_points(settings).clear()
+        self.write_settings(settings)
+        with self._writing():
             self.metrics.touch()
 
     def write_settings(self, settings: TrainSettings) -> None:
-        """Write the settings, whole or not at all."""
-        _replace(self.settings, settings.to_yaml())
+        """Write the settings, whole or not at all, and drop what a killed process left half written."""
+        with self._writing():
+            for part in self.path.glob(f".{self.checkpoint.name}.*.part"):
+                part.unlink(missing_ok=True)
+            _replace(self.settings, settings.to_yaml())
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is anything of a training here that a new one would replace."""
+        trained = self.metrics.exists() and self.metrics.stat().st_size > 0
+        return trained or self.checkpoint.exists() or self.points.exists()
 
     def resume_points(self, settings: TrainSettings) -> ResumePoints:
         """Return the points that a run with these settings is resumed from."""
@@ -78,14 +134,15 @@ class RunFolder:
 
     def cut_metrics(self, agent_steps: int) -> list[dict[str, Any]]:
         """Drop the rows after `agent_steps`, and a line that was cut short, and return the others."""
-        rows = []
-        lines = self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.exists() else []
-        for line in lines:
+        rows: list[dict[str, Any]] = []
+        text = self.metrics.read_text(encoding="utf-8", errors="replace") if self.metrics.exists() else ""
+        for line in text.splitlines():
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if row["agent_steps"] > agent_steps:
+                kept = row["agent_steps"] <= agent_steps and row["seconds"] >= 0
+            except (json.JSONDecodeError, TypeError, KeyError):
+                kept = False
+            if not kept:
                 break
             rows.append(row)
         with self._writing():

@@ -5,6 +5,7 @@ Legend: `B` rows, `A` actions.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,8 @@ import glulam
 from glulam import GlulamError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from tensordict import TensorDict, TensorDictBase
     from torch import Tensor
 
@@ -33,15 +36,32 @@ class KickstartLoss:
         """Load the teacher into the student's world.
 
         Raises:
-            GlulamError: if there is no such checkpoint, it cannot follow this world, or knows none of its actions.
+            GlulamError: if there is no such checkpoint, it cannot follow this world, knows none of its actions, or
+                gives no values.
         """
+        path = Path(self.config.teacher)
         try:
-            self.teacher = glulam.load(self.config.teacher, policy.env, device=str(policy.device))
+            header, _ = glulam.read_tensors(path)
+            self.teacher = glulam.load(path, policy.env, device=str(policy.device))
+            self._check(header["environment"]["actions"]["names"], policy)
         except GlulamError as error:
-            msg = f"loss kickstart: teacher {self.config.teacher}: {error}"
+            hint = "" if path.is_absolute() or path.exists() else f" (looked for in {Path.cwd()})"
+            msg = f"loss kickstart: teacher {path}{hint}: {error}"
             raise GlulamError(msg) from error
         self.teacher.requires_grad_(False).eval()  # noqa: FBT003 - torch's own
-        self.actions = policy.env.num_actions
+        self.digest = torch.tensor(list(bytes.fromhex(header["sha256"])), dtype=torch.uint8)
+
+    def _check(self, known: Iterable[str], policy: Policy) -> None:
+        actions = policy.env.actions.names
+        self.strange = torch.tensor([name not in {*known} for name in actions], device=policy.device)
+        if bool(self.strange.all()):
+            msg = f"it knows {', '.join(known)}, and the world has {', '.join(actions)}: it can teach no action"
+            raise GlulamError(msg)
+        given = {*self.teacher.out_keys, *self.teacher.action_head.score_keys}
+        missing = {"full_log_probs", *(["values"] if self.config.value_coef else [])} - given
+        if missing:
+            msg = f"it gives no {' nor '.join(sorted(missing))}" + ("; set value_coef to 0" * ("values" in missing))
+            raise GlulamError(msg)
 
     def start_update(self, agent_steps: int) -> None:
         """Set the factor for the agent-steps trained so far."""
@@ -49,29 +69,48 @@ class KickstartLoss:
         self.factor = 1.0 if steps is None else max(0.0, 1 - agent_steps / steps)
 
     def observe(self, td: TensorDict) -> None:
-        """Let the teacher see what the student sees and does, and note what it thinks of it, `[B, A]` and `[B]`."""
-        config, rows = self.config, td.batch_size[0]
-        if not self.factor:  # forgotten: what is stored counts for nothing
-            zeros = torch.zeros(rows, self.actions + 1, device=td.get("env_obs").device)
-            td.set(config.teacher_log_probs_key, zeros[:, 1:]).set(config.teacher_values_key, zeros[:, 0])
-            return
-        with torch.no_grad():
-            scored = self.teacher.follow(td)
-        td.set(config.teacher_log_probs_key, scored.get("full_log_probs"))
-        td.set(config.teacher_values_key, scored.get("values"))
+        """Let the teacher see what the student sees and does, and note what it thinks of it, `[B, A]` and `[B]`.
+
+        An action that the teacher does not know has no probability.
+        """
+        rows, device = td.batch_size[0], self.strange.device
+        log_probs, values = torch.zeros(rows, len(self.strange), device=device), torch.zeros(rows, device=device)
+        if self.factor:
+            with torch.no_grad():
+                scored = self.teacher.follow(td)
+            log_probs, values = scored.get("full_log_probs"), scored.get("values", values)
+            if bool(self.strange.any()):
+                log_probs = log_probs.masked_fill(self.strange, -torch.inf).log_softmax(-1)
+        td.set(self.config.teacher_log_probs_key, log_probs).set(self.config.teacher_values_key, values)
 
     def reset_memory(self) -> None:
         """Let the teacher forget too."""
         self.teacher.reset_memory()
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what tells the teacher from another: the checksum of its checkpoint."""
+        return {"teacher": self.digest}
+
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Refuse to go on with another teacher.
+
+        Raises:
+            GlulamError: if the checkpoint was replaced since.
+        """
+        if not torch.equal(tensors["teacher"], self.digest):
+            msg = f"loss kickstart: teacher {self.config.teacher} is not the one that this run began with"
+            raise GlulamError(msg)
+
     def __call__(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and what to log about it."""
         config, valid = self.config, stored[self.config.valid_key]
+        factor = torch.tensor(self.factor)
+        if not self.factor:  # what is stored is no teacher's
+            return 0 * current[config.values_key].sum(), {"factor": factor}
         student, teacher = current[config.log_probs_key][valid], stored[config.teacher_log_probs_key][valid]
         # What the teacher cannot do has no probability there, and 0 * -inf is NaN.
         gap = (teacher - student).masked_fill(teacher.isneginf(), 0)
         divergence = (teacher.exp() * gap).sum(-1).mean()
         error = 0.5 * (current[config.values_key] - stored[config.teacher_values_key])[valid].square().mean()
         loss = self.factor * (config.coef * divergence + config.value_coef * error)
-        factor = torch.tensor(self.factor)
         return loss, {"divergence": divergence.detach(), "value_error": error.detach(), "factor": factor}

@@ -93,7 +93,7 @@ def flag() -> Kind:
 def names(*, optional: bool = False) -> Kind:
     """Return lists of names, none twice."""
     told = "a list of names such as [memory, critic], each once" + (", or null" if optional else "")
-    return Kind(told, _listed, _are_names, optional)
+    return Kind(told, _listed, lambda value: _are_names(value) and bool(value or not optional), optional)
 
 
 def groups() -> Kind:

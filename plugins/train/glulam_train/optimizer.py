@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from glulam import Policy
     from glulam_train.settings import TrainSettings
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "policy_parts"]
 
 
 class Optimizer:
@@ -35,7 +35,7 @@ class Optimizer:
 
     def __init__(self, policy: Policy, extra: Mapping[str, nn.Parameter], settings: TrainSettings) -> None:
         self.settings = settings
-        parts = _parts(policy)
+        parts = policy_parts(policy)
         for name in settings.freeze:
             for parameter in _known(parts, name, "freeze", policy).parameters():
                 parameter.requires_grad_(False)  # noqa: FBT003 - torch's own
@@ -112,9 +112,9 @@ def _factor(settings: TrainSettings, agent_steps: int) -> float:
     return warm
 
 
-def _parts(policy: Policy) -> dict[str, nn.Module]:
-    """Return a policy's layers, or what a policy without layers is made of."""
-    return dict(policy.layers) or dict(policy.named_children())
+def policy_parts(policy: Policy) -> dict[str, nn.Module]:
+    """Return a policy's layers by name, or what a policy without layers is made of."""
+    return {**policy.layers} or dict(policy.named_children())
 
 
 def _known(parts: Mapping[str, nn.Module], name: str, where: str, policy: Policy) -> nn.Module:

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from glulam_train.settings import TrainSettings
     from glulam_train.trainer import Trainer
 
 __all__ = ["Point", "ResumePoints"]
 
+# What may change from one part of a run to the next.
+FREE = ("steps", "checkpoint_interval", "keep_checkpoints", "tensorboard", "device", "threads")
 POLICY, TRAINER = "policy.safetensors", "trainer.safetensors"
 
 
@@ -44,6 +47,21 @@ class Point:
     def policy(self) -> Path:
         """The policy's checkpoint."""
         return self.path / POLICY
+
+    def check(self, settings: TrainSettings) -> None:
+        """Refuse settings that are not those of this point.
+
+        Raises:
+            GlulamError: naming the fields that were changed.
+        """
+        ours, theirs = self.header["settings"], settings.plain()
+        changed = [
+            f"{name} from {ours.get(name)!r} to {theirs[name]!r}" for name in theirs if _differ(name, ours, theirs)
+        ]
+        if changed:
+            msg = f"{self.path.parent.parent}: settings.yaml was changed since: {'; '.join(changed)}; change it back, "
+            msg += "or start another run from the checkpoint with init_from"
+            raise GlulamError(msg)
 
     def restore(self, trainer: Trainer) -> None:
         """Put a trainer, newly made from the same settings, into the state of this point."""
@@ -86,10 +104,12 @@ class ResumePoints:
         name = f"{trainer.agent_steps:012d}"
         part = self.path / f".{name}.part"
         try:
-            shutil.rmtree(part, ignore_errors=True)
+            for left in self.path.glob(".*.part"):  # by a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
             part.mkdir(parents=True)
             glulam.save(trainer.policy, part / POLICY)
             header = {
+                "settings": trainer.settings.plain(),
                 "agent_steps": trainer.agent_steps,
                 "boundary": boundary,
                 "episodes": trainer.rollout.episodes.count,
@@ -109,24 +129,36 @@ class ResumePoints:
     def newest(self) -> tuple[Point | None, list[str]]:
         """Return the newest point whose files are whole, if there is any, and why newer ones are not.
 
-        What a killed process left half written is removed, and so are points that are no longer whole.
+        Nothing is removed: what cannot be read now may be readable later, or elsewhere.
         """
         problems: list[str] = []
-        for part in self.path.glob(".*.part"):
-            shutil.rmtree(part, ignore_errors=True)
         for folder in reversed(self._named()):
             try:
                 header, tensors = glulam.read_tensors(folder / TRAINER)
                 glulam.read_tensors(folder / POLICY)
             except GlulamError as error:
                 problems.append(str(error))
-                shutil.rmtree(folder, ignore_errors=True)
             else:
                 return Point(folder, header["agent_steps"], header["boundary"], header, tensors), problems
         return None, problems
 
+    def clear(self) -> None:
+        """Remove all points.
+
+        Raises:
+            OSError: if that is not possible.
+        """
+        for point in (*self._named(), *self.path.glob(".*.part")):
+            shutil.rmtree(point)
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
     def _named(self) -> list[Path]:
         return sorted(path for path in self.path.glob("*") if path.name.isdigit()) if self.path.is_dir() else []
+
+
+def _differ(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    return name not in FREE and ours.get(name) != theirs[name]
 
 
 def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:

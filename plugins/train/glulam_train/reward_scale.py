@@ -5,6 +5,7 @@ Legend: `B` rows, `H` steps.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,30 +35,34 @@ class RewardScale:
         self._sums = torch.zeros(rows, dtype=torch.float64)
         self._moments = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)  # count, mean, variance
 
-    def scale(self, reward_tp1: Tensor, ended_tp1: Tensor) -> Tensor:
+    def scale(self, reward_tp1: Tensor, ended_tp1: Tensor, valid_t: Tensor) -> Tensor:
         """Take the rewards of a rollout into the statistics and return them scaled, `[B, H]`.
 
         Args:
             reward_tp1: `[B, H]`.
             ended_tp1: `[B, H]`, bool: the episode ended with that reward.
+            valid_t: `[B, H]`, bool: the action that earned it was one at all.
         """
-        rewards, ended = reward_tp1.double().cpu(), ended_tp1.cpu()
-        returns = torch.empty_like(rewards)
+        rewards, ended, valid = reward_tp1.double().cpu(), ended_tp1.cpu(), valid_t.cpu()
+        sums = torch.empty_like(rewards)
         for t in range(rewards.shape[1]):
             self._sums = self._sums * self.gamma + rewards[:, t]
-            returns[:, t] = self._sums
+            sums[:, t] = self._sums
             self._sums = self._sums.masked_fill(ended[:, t], 0)
+        returns = sums[valid]
         count, mean, variance = self._moments.tolist()
         new, total = returns.numel(), count + returns.numel()
-        gap = float(returns.mean()) - mean
-        spread = variance * count + float(returns.var(correction=0)) * new + gap**2 * count * new / total
-        self._moments = torch.tensor([total, mean + gap * new / total, spread / total], dtype=torch.float64)
+        if new:
+            gap = float(returns.mean()) - mean
+            spread = variance * count + float(returns.var(correction=0)) * new + gap**2 * count * new / total
+            self._moments = torch.tensor([total, mean + gap * new / total, spread / total], dtype=torch.float64)
         return reward_tp1 / self.spread
 
     @property
     def spread(self) -> float:
-        """What rewards are divided by."""
-        return float((self._moments[2] + SMALLEST_VARIANCE).sqrt())
+        """What rewards are divided by: 1 as long as all returns are as good as equal."""
+        _, mean, variance = self._moments.tolist()
+        return 1.0 if variance <= SMALLEST_VARIANCE * max(mean**2, SMALLEST_VARIANCE) else math.sqrt(variance)
 
     def forget_unfinished(self) -> None:
         """Start the sums anew: the world was left."""

@@ -42,15 +42,24 @@ class Run:
         out: the folder; nothing is written before `train`.
         overwrite: replace the files of an earlier run in that folder.
         point: where an earlier run of these settings in that folder stood, to go on from; see `resume`.
+        allow_version_drift: accept checkpoints of other versions of plug-ins.
 
     Raises:
         GlulamError: if policy, environment, losses, settings or folder do not do.
     """
 
-    def __init__(
-        self, settings: TrainSettings, out: Path, *, overwrite: bool = False, point: Point | None = None
+    def __init__(  # noqa: PLR0913 - each is an independent, named choice
+        self,
+        settings: TrainSettings,
+        out: Path,
+        *,
+        overwrite: bool = False,
+        point: Point | None = None,
+        allow_version_drift: bool = False,
+        folder: RunFolder | None = None,
     ) -> None:
-        self.settings, self.folder, self.point = settings, RunFolder(out), point
+        self.settings, self.point, self.drift = settings, point, allow_version_drift
+        self.folder = folder or RunFolder(out)
         self.folder.check_free(overwrite=overwrite or point is not None)
         self.rows: list[dict[str, Any]] = []
         self.notes: list[str] = []
@@ -71,23 +80,32 @@ class Run:
             raise
 
     @classmethod
-    def resume(cls, out: Path, *, steps: int | None = None) -> Self:
-        """Return the run of a folder as it was at its newest point; one that had none starts anew.
+    def resume(cls, out: Path, *, steps: int | None = None, allow_version_drift: bool = False) -> Self:
+        """Return the run of a folder as it was at its newest point; one killed before it had any starts anew.
 
         Args:
             out: the folder of an earlier run, however it ended.
             steps: agent-steps of the whole training, to train for longer than the settings say.
+            allow_version_drift: go on with other versions of plug-ins; the numbers may not be the same then.
 
         Raises:
-            GlulamError: if the folder holds no run, or its policy or environment cannot be made again.
+            GlulamError: if the folder holds no run, another process trains in it, its settings were changed, no point
+                can be read, or its policy or environment cannot be made again. Nothing is removed.
         """
         folder = RunFolder(out)
         if not folder.settings.is_file():
             msg = f"{out} holds no run: there is no settings.yaml in it"
             raise GlulamError(msg)
         settings = read_settings(folder.settings, steps=steps)
-        point, problems = folder.resume_points(settings).newest()
-        run = cls(settings, out, overwrite=True, point=point)
+        folder.hold()
+        try:
+            point, problems = _point_of(folder, settings)
+            run = cls(
+                settings, out, overwrite=True, point=point, allow_version_drift=allow_version_drift, folder=folder
+            )
+        except BaseException:
+            folder.release()
+            raise
         run.notes += [f"skipped: {problem}" for problem in problems]
         if point is None:
             run.notes.append("there is no point to resume from yet: this run starts anew")
@@ -101,10 +119,11 @@ class Run:
     def _make_policy(self, device: torch.device) -> Policy:
         settings, world = self.settings, self.environment.spec
         if self.point is not None:
-            return glulam.load(self.point.policy, world, losses=settings.losses, device=str(device))
+            path, losses = self.point.policy, settings.losses
+            return glulam.load(path, world, losses=losses, device=str(device), allow_version_drift=self.drift)
         policy = glulam.build(settings.policy, world, device=device, losses=settings.losses)
         if settings.init_from is not None:
-            glulam.warm_start(policy, settings.init_from, settings.init_layers)
+            glulam.warm_start(policy, settings.init_from, settings.init_layers, allow_version_drift=self.drift)
         elif settings.init_layers is not None:
             msg = "init_layers names layers of a checkpoint: write init_from too"
             raise GlulamError(msg)
@@ -135,11 +154,15 @@ class Run:
         Raises:
             GlulamError: if the folder cannot be written, before anything is trained; or if training diverges.
         """
+        try:
+            self._train(math.inf if seconds is None else seconds, TrainingProgress(self.settings.steps, console))
+        finally:
+            self.folder.release()
+
+    def _train(self, limit: float, progress: TrainingProgress) -> None:
         self._start()
         before = self.rows[-1]["seconds"] if self.rows else 0.0
         start = time.perf_counter() - before
-        limit = math.inf if seconds is None else seconds
-        progress = TrainingProgress(self.settings.steps, console)
         scalars = Scalars(self.folder, self.trainer.agent_steps, tensorboard=self.settings.tensorboard)
         with scalars, progress, _interruptible() as asked:
             saved_at = self.trainer.agent_steps
@@ -154,7 +177,11 @@ class Run:
             if self.trainer.agent_steps != saved_at:
                 self._save()  # while Ctrl-C still waits
         title = f"{self.policy.resolved.name} in {self.settings.env}, seed {self.settings.seed}"
-        draw_curve(self.rows, self.folder.curve, title)
+        try:
+            draw_curve(self.rows, self.folder.curve, title)
+        except OSError as error:
+            msg = f"trained and saved, but {self.folder.curve} cannot be written: {error.strerror}"
+            raise GlulamError(msg) from error
 
     def _start(self) -> None:
         """Have a folder to write to; whatever prevents saving shows now, not in an hour."""
@@ -171,6 +198,7 @@ class Run:
 
         Every run does that, resumed or not: simulators cannot be saved, so that only thus both see the same.
         """
+        self.trainer.check_weights()
         self.boundary += 1
         self.environment.close()
         self.environment = self._make_environment()
@@ -190,8 +218,22 @@ class Run:
         return row
 
     def close(self) -> None:
-        """Free the environment."""
+        """Free the environment and the folder."""
         self.environment.close()
+        self.folder.release()
+
+
+def _point_of(folder: RunFolder, settings: TrainSettings) -> tuple[Point | None, list[str]]:
+    """Return where a run is to go on, None for one that was killed before it had begun, and what was skipped."""
+    point, problems = folder.resume_points(settings).newest()
+    if point is not None:
+        point.check(settings)
+    elif folder.is_trained:
+        found = "; ".join(problems) or f"there are no points in {folder.points}"
+        msg = f"{folder.path} cannot be resumed: {found}. Its files are as they were; to start from its checkpoint, "
+        msg += f"glulam train --config {folder.settings} --set init_from={folder.checkpoint} --out FOLDER"
+        raise GlulamError(msg)
+    return point, problems
 
 
 @contextmanager
@@ -218,7 +260,7 @@ def _interruptible() -> Iterator[Callable[[], str | None]]:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         msg = f"device {name!r} cannot be used here: {str(error).splitlines()[0]}; write cpu"
         raise GlulamError(msg) from error

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainSettings", "read_settings"]
 
 MAX_SEED = 2**30
+MAX_THREADS = 4096
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +57,7 @@ class TrainSettings:
     gae_lambda: float = setting(number(most=1), 0.95)
     max_grad_norm: float = setting(number(above=0), 0.5)
     device: str = setting(text("a device of torch, such as cpu or cuda"), "cpu")
-    threads: int | None = setting(whole(1, optional=True), None)  # null: as many as torch chooses
+    threads: int | None = setting(whole(1, MAX_THREADS, optional=True), None)  # null: as many as torch chooses
     checkpoint_interval: int = setting(whole(1), 200_000)  # agent-steps; first and last are saved in any case
     keep_checkpoints: int = setting(whole(1), 3)  # how many of the latest points to resume from are kept
     tensorboard: bool = setting(flag(), True)  # noqa: FBT003 - a default
@@ -83,12 +84,15 @@ class TrainSettings:
             raise GlulamError("\n".join(f"{where}: {problem}" for problem in problems))
         return cls(**values)
 
+    def plain(self) -> dict[str, Any]:
+        """Return the settings as plain values, as a file holds them."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in attrs.asdict(self).items()}
+
     def to_yaml(self) -> str:
         """Return the settings as the text of a file that `read_settings` reads."""
         import yaml
 
-        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in attrs.asdict(self).items()}
-        return str(yaml.safe_dump(plain, sort_keys=False))
+        return str(yaml.safe_dump(self.plain(), sort_keys=False))
 
     @property
     def loss_names(self) -> list[str]:

@@ -14,25 +14,24 @@ import torch
 from glulam import GlulamError
 from glulam_train.advantages import gae
 from glulam_train.buffer import ExperienceBuffer
-from glulam_train.optimizer import Optimizer
+from glulam_train.checks import COMPUTED, check_losses, check_settings, checked_result
+from glulam_train.optimizer import Optimizer, policy_parts
 from glulam_train.reward_scale import RewardScale
 from glulam_train.rollout import Rollout
 from glulam_train.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from tensordict import TensorDict
     from torch import Tensor
 
-    from glulam import Environment, ExperienceSpec, LossConfig, Policy
+    from glulam import Environment, ExperienceSpec, Policy
     from glulam_train.buffer import Minibatch
     from glulam_train.rollout import Outcome
     from glulam_train.settings import TrainSettings
 
 __all__ = ["Trainer"]
-
-COMPUTED = {"advantages", "returns", "valid"}
 
 
 class Trainer:
@@ -53,7 +52,8 @@ class Trainer:
         self.agent_steps = 0
         self.losses = dict(zip(settings.loss_names, policy.resolved.losses, strict=True))
         world = World(environment)
-        _check(settings, world, self.losses)
+        check_settings(settings, world)
+        check_losses(policy, world, self.losses)
         spec = policy.experience_spec()
         self.computed = COMPUTED & {key for loss in self.losses.values() for key in loss.computed_keys}
         if self.computed - {"valid"} and "values" not in spec:
@@ -76,6 +76,9 @@ class Trainer:
         self.optimizer = Optimizer(policy, self._own_weights(), settings)
         self.reward_scale = RewardScale(self.rollout.rows, settings.gamma) if settings.normalize_returns else None
         self.shuffles = torch.Generator().manual_seed(settings.seed)
+        self._statistics: list[Any] = [
+            part for part in _trained(policy, settings) if hasattr(part, "update_statistics")
+        ]
 
     @property
     def steps_per_update(self) -> int:
@@ -102,23 +105,30 @@ class Trainer:
         self._call("start_update", self.agent_steps)
         outcome = self.rollout.collect(self.buffer)
         self._compute(outcome)
-        sums: defaultdict[str, Tensor | float] = defaultdict(float)
-        ratio_error = 0.0
-        for epoch in range(self.settings.epochs):
-            for number, part in enumerate(self.buffer.minibatches(self.settings.minibatches, self.shuffles)):
-                current, learned = self._evaluate(part)
-                if epoch == number == 0:
-                    ratio_error = _ratio_error(current, learned.steps)
-                for name, value in self._learn(current, learned.stored()).items():
-                    sums[name] += value
-        if "env_obs" in self.buffer:  # between updates: within one, training and rollout must see the same numbers
-            self.policy.each("update_statistics", self.buffer["env_obs"].flatten(0, 1))
+        self._check_world(outcome)
+        means, ratio_error = self._epochs()
+        for module in self._statistics:  # between updates: within one, training and rollout must see the same numbers
+            module.update_statistics(self.buffer["env_obs"].flatten(0, 1))
         self.agent_steps += self.steps_per_update
-        count = self.settings.epochs * self.settings.minibatches
-        means = {name: float(total) / count for name, total in sums.items()}
         if self.reward_scale is not None:
             means["reward_scale"] = self.reward_scale.spread
         return {**self.rollout.episodes.means(), **means, "ratio_error": ratio_error, "learning_rate": rate}
+
+    def _epochs(self) -> tuple[dict[str, float | None], float]:
+        """Learn from the buffer; return the mean of each metric, and the ratio error of the first minibatch."""
+        sums: defaultdict[str, Tensor | float] = defaultdict(float)
+        count, ratio_error = 0, 0.0
+        for _ in range(self.settings.epochs):
+            for part in self.buffer.minibatches(self.settings.minibatches, self.shuffles):
+                current, learned = self._evaluate(part)
+                if not count:
+                    ratio_error = _ratio_error(current, learned.steps)
+                if self.rollout.world.has_garbage and not bool(learned.steps["valid"].any()):
+                    continue  # all of its actions were ignored
+                count += 1
+                for name, value in self._learn(current, learned.stored()).items():
+                    sums[name] += value
+        return {name: float(total) / count for name, total in sums.items()}, ratio_error
 
     def _evaluate(self, part: Minibatch) -> tuple[TensorDict, Minibatch]:
         """Return what the policy makes of some segments now, and the steps of them that are learned from.
@@ -138,7 +148,8 @@ class Trainer:
         if self.computed - {"valid"}:
             rewards = outcome.reward_tp1
             if self.reward_scale is not None:
-                rewards = self.reward_scale.scale(rewards, outcome.done_tp1 | outcome.truncated_tp1)
+                ended = outcome.done_tp1 | outcome.truncated_tp1
+                rewards = self.reward_scale.scale(rewards, ended, outcome.valid_t)
             found["advantages"], found["returns"] = gae(
                 reward_tp1=rewards,
                 value_t=self.buffer["values"],
@@ -157,7 +168,7 @@ class Trainer:
         metrics: dict[str, Tensor | float] = {}
         total: Tensor | float = 0.0
         for name, term in self.terms.items():
-            loss, details = term(current, stored)
+            loss, details = checked_result(name, term(current, stored))
             total = total + loss
             metrics |= {f"{name}/{key}": value for key, value in details.items()}
         if not isinstance(total, torch.Tensor) or not total.requires_grad:
@@ -166,6 +177,28 @@ class Trainer:
         norm = self.optimizer.step(total)
         self._check_finite(total.item(), norm.item())
         return metrics | {"loss": total.detach(), "grad_norm": norm}
+
+    def check_weights(self) -> None:
+        """Refuse to go on, or to be saved, with weights that are not finite.
+
+        Raises:
+            GlulamError: naming the first of them.
+        """
+        for name, weight in self.policy.named_parameters():
+            if not bool(weight.isfinite().all()):
+                msg = f"training stopped after {self.agent_steps} agent-steps: {name} is not finite; the last "
+                msg += f"checkpoint is intact. Try a smaller learning_rate than {self.settings.learning_rate:g}"
+                raise GlulamError(msg)
+
+    def _check_world(self, outcome: Outcome) -> None:
+        seen = self.buffer.steps.get("env_obs")
+        bad = seen is not None and seen.is_floating_point() and not bool(seen.isfinite().all())
+        what = "an observation" if bad else None if bool(outcome.reward_tp1.isfinite().all()) else "a reward"
+        if what is not None:
+            msg = (
+                f"training stopped after {self.agent_steps} agent-steps: environment {self.rollout.world.spec.name!r} "
+            )
+            raise GlulamError(msg + f"gave {what} that is not finite; the last checkpoint is intact")
 
     def _check_finite(self, loss: float, norm: float) -> None:
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -194,37 +227,11 @@ class Trainer:
         return {name: weight for name, weight in named.items() if weight.requires_grad and weight not in known}
 
 
-def _check(settings: TrainSettings, world: World, losses: Mapping[str, LossConfig]) -> None:
-    spec = world.spec
-    segment = settings.segment or settings.horizon
-    if settings.horizon % segment:
-        divisors = [size for size in range(1, settings.horizon + 1) if settings.horizon % size == 0]
-        msg = f"segment is {segment}, which does not divide the horizon of {settings.horizon}: write one of {divisors}"
-        raise GlulamError(msg)
-    if settings.burn_in >= segment:
-        msg = f"burn_in is {settings.burn_in}, which leaves nothing of segments of {segment} steps: write less"
-        raise GlulamError(msg)
-    segments = settings.num_envs * spec.num_agents * (settings.horizon // segment)
-    if segments % settings.minibatches:
-        divisors = [count for count in range(1, min(segments, 64) + 1) if segments % count == 0]
-        msg = (
-            f"minibatches is {settings.minibatches}, which does not divide the {segments} segments of an "
-            f"update ({settings.num_envs} environments x {spec.num_agents} agents x {settings.horizon // segment} "
-            f"of {segment} steps): write one of {divisors}"
-        )
-        raise GlulamError(msg)
-    for name, loss in losses.items():
-        strange = sorted(set(loss.computed_keys) - COMPUTED)
-        if strange:
-            known = ", ".join(sorted(COMPUTED))
-            msg = f"loss {name!r} wants {strange[0]!r} computed; the trainer computes {known}"
-            raise GlulamError(msg)
-        if world.has_garbage and "valid" not in loss.stored_keys:
-            msg = (
-                f"loss {name!r} does not read 'valid', and environment {spec.name!r} (autoreset {spec.autoreset!r}) "
-                "has steps whose actions are ignored: take it with same_step, or another loss"
-            )
-            raise GlulamError(msg)
+def _trained(policy: Policy, settings: TrainSettings) -> Iterator[torch.nn.Module]:
+    """Yield all modules of the layers that are not frozen."""
+    for name, part in policy_parts(policy).items():
+        if name not in settings.freeze:
+            yield from part.modules()
 
 
 def _keep_stored(policy: Policy, spec: ExperienceSpec) -> None:

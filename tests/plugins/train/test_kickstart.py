@@ -3,6 +3,9 @@
 `B` rows, `T` steps, `A` actions.
 """
 
+from types import SimpleNamespace
+
+import attrs
 import pytest
 import torch
 from tensordict import TensorDict
@@ -102,13 +105,81 @@ class TestLoss:
         made = trainer(losses=("ppo", kickstart(teacher, anneal_steps=64)))
         made.update()
         monkeypatch.setattr(made.terms["kickstart"].teacher, "follow", None)
-        assert made.update()["kickstart/factor"] == 0
+        metrics = made.update()
+        assert metrics["kickstart/factor"] == 0
+        assert "kickstart/divergence" not in metrics
         assert not made.buffer["teacher_values"].any()
+
+    def test_a_forgotten_teacher_makes_no_number_of_impossible_actions(self, parts):
+        """Where the student cannot act, its log probabilities are as low as numbers go, and what is stored is zero."""
+        current, stored = parts
+        loss = KickstartConfig(teacher="x", anneal_steps=10).build()
+        loss.start_update(10)
+        with torch.no_grad():
+            current["full_log_probs"][..., 0] = torch.finfo(torch.float32).min
+            stored["teacher_log_probs"].zero_()
+        assert loss(current, stored)[0].item() == 0
+
+
+class TestOtherActions:
+    """The teacher's world has the actions a to d; the student's knows some of them, in another order."""
+
+    @pytest.fixture
+    def student(self):
+        def make(*names):
+            env = attrs.evolve(glulam.environment_spec("toy:cues"), actions=glulam.ActionSpec(names=names))
+            return SimpleNamespace(env=env, device=torch.device("cpu"))
+
+        return make
+
+    def test_an_action_that_it_does_not_know_has_no_probability(self, teacher, student):
+        loss = KickstartConfig(teacher=str(teacher)).build()
+        loss.initialize(student("a", "b", "c", "jump"))
+        rows = torch.zeros(3, dtype=torch.int64)
+        nothing = torch.zeros(3, dtype=torch.bool)
+        inputs = {"env_obs": torch.zeros(3, 2, 3, dtype=torch.uint8), "env_id": torch.arange(3), "actions": rows}
+        td = TensorDict(inputs | {"dones": nothing, "truncateds": nothing}, batch_size=[3])
+        loss.observe(td)
+        table = td["teacher_log_probs"].exp()
+        assert not table[:, 3].any()
+        torch.testing.assert_close(table.sum(-1), torch.ones(3))
+        whole = loss.teacher.evaluate(td)["full_log_probs"].exp()[:, :3]
+        torch.testing.assert_close(table[:, :3], whole / whole.sum(-1, keepdim=True), atol=1e-4, rtol=0)
+
+    def test_a_teacher_of_none_of_them_is_refused(self, teacher, student):
+        loss = KickstartConfig(teacher=str(teacher)).build()
+        message = "it knows a, b, c, d, and the world has jump, duck, fire, hide: it can teach no action"
+        with pytest.raises(GlulamError, match=message):
+            loss.initialize(student("jump", "duck", "fire", "hide"))
 
 
 class TestMistakes:
+    def test_a_key_that_something_else_writes(self, teacher):
+        with pytest.raises(glulam.PolicyError) as caught:
+            glulam.resolve("toy", losses=["ppo", kickstart(teacher, teacher_values_key="values")])
+        [fault] = caught.value.faults
+        assert fault.code == "GL302"
+        assert fault.message == (
+            "loss KickstartConfig writes 'values' (its teacher_values_key), which layer 'toy_table' writes already"
+        )
+
+    def test_two_keys_of_one_name(self, teacher):
+        losses = [kickstart(teacher, teacher_values_key="said", teacher_log_probs_key="said")]
+        with pytest.raises(
+            glulam.PolicyError, match=r"GL302 loss KickstartConfig writes 'said' \(its teacher_values_key"
+        ):
+            glulam.resolve("toy", losses=losses)
+
+    def test_a_teacher_that_was_replaced_is_no_longer_the_same(self, trainer, teacher, tmp_path):
+        made = trainer(losses=("ppo", kickstart(teacher)))
+        state = made.terms["kickstart"].state_dict()
+        torch.manual_seed(8)
+        glulam.save(glulam.build("toy", "toy:cues"), teacher)
+        with pytest.raises(GlulamError, match=r"teacher .* is not the one that this run began with"):
+            trainer(losses=("ppo", kickstart(teacher))).terms["kickstart"].load_state_dict(state)
+
     def test_a_teacher_that_is_not_there(self, trainer):
-        message = r"loss kickstart: teacher nowhere\.safetensors: there is no checkpoint nowhere\.safetensors"
+        message = r"loss kickstart: teacher nowhere\.safetensors \(looked for in .*\): there is no checkpoint nowhere"
         with pytest.raises(GlulamError, match=message):
             trainer(losses=("ppo", kickstart("nowhere.safetensors")))
 

@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -70,6 +73,7 @@ def stop_after(run, agent_steps, monkeypatch):
     monkeypatch.setattr(run.trainer, "update", killed)
     with pytest.raises(KeyboardInterrupt):
         run.train(console=quiet())
+    run.close()
 
 
 def numbers(run):
@@ -90,12 +94,19 @@ def whole(started):
     return run
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 class TestSameNumbers:
     @pytest.mark.parametrize("agent_steps", [0, 64, 192, 256, 448, 576])
     def test_as_an_uninterrupted_run(self, started, whole, agent_steps, monkeypatch):
         run = started("cut")
         stop_after(run, agent_steps, monkeypatch)
-        assert_same(resumed(run), whole)
+        again = resumed(run)
+        assert_same(again, whole)
+        ours, theirs = (glulam.read_tensors(item.folder.checkpoint)[0] for item in (again, whole))
+        assert ours == theirs  # its source, its lock and its checksum too
 
     def test_twice(self, started, whole, monkeypatch):
         run = started("cut")
@@ -183,6 +194,7 @@ class TestFiles:
         with pytest.raises(KeyboardInterrupt):
             run.train(console=quiet())
         monkeypatch.undo()
+        run.close()
         assert any(path.name.endswith(".part") for path in run.folder.points.iterdir())
         assert_same(resumed(run), whole)
         assert not any(path.name.endswith(".part") for path in run.folder.points.iterdir())
@@ -194,7 +206,7 @@ class TestFiles:
             file.write('{"agent_steps": 256, "sec')
         assert_same(resumed(run), whole)
 
-    def test_without_any_point_a_run_starts_anew(self, started, whole, tmp_path):
+    def test_a_run_killed_before_its_first_point_starts_anew(self, started, whole, tmp_path):
         (tmp_path / "cut").mkdir()
         (tmp_path / "cut" / "settings.yaml").write_text(whole.folder.settings.read_text())
         run = Run.resume(tmp_path / "cut")
@@ -202,6 +214,51 @@ class TestFiles:
         run.train(console=quiet())
         run.close()
         assert_same(run, whole)
+
+    def test_a_trained_run_without_a_point_is_left_alone(self, whole):
+        shutil.rmtree(whole.folder.points)
+        before = contents(whole.folder.path)
+        with pytest.raises(GlulamError, match=r"whole cannot be resumed: there are no points in .*init_from=.*check"):
+            Run.resume(whole.folder.path)
+        assert contents(whole.folder.path) == before
+
+    def test_points_that_cannot_be_read_are_left_alone(self, whole):
+        for file in whole.folder.points.glob("*/trainer.safetensors"):
+            file.write_bytes(file.read_bytes()[:100])
+        before = contents(whole.folder.path)
+        with pytest.raises(
+            GlulamError, match=r"whole cannot be resumed: .*trainer\.safetensors is cut off or no check"
+        ):
+            Run.resume(whole.folder.path)
+        assert contents(whole.folder.path) == before
+
+    def test_settings_that_were_changed_are_named(self, whole):
+        text = whole.folder.settings.read_text()
+        whole.folder.settings.write_text(text.replace("num_envs: 4", "num_envs: 8").replace("toy:cues", "toy:short"))
+        with pytest.raises(
+            GlulamError, match=r"was changed since: env from 'toy:cues' to 'toy:short'; num_envs from 4 to 8"
+        ):
+            Run.resume(whole.folder.path)
+
+    def test_another_process_keeps_out(self, started, whole, tmp_path):
+        whole.folder.hold()
+        code = (
+            f"from glulam.cli import main; import sys; sys.argv[1:] = ['train', '--resume', {str(whole.folder.path)!r}]"
+        )
+        done = subprocess.run([sys.executable, "-c", f"{code}; main()"], capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "error: another process trains in" in done.stderr
+        whole.folder.release()
+
+    @pytest.mark.parametrize("line", [b"{}\n", b"5\n", b"\xff\xfe\n"])
+    def test_a_damaged_line_of_metrics_ends_them(self, started, line, monkeypatch):
+        run = started("cut")
+        stop_after(run, 192, monkeypatch)
+        lines = run.folder.metrics.read_bytes().splitlines(keepends=True)
+        run.folder.metrics.write_bytes(lines[0] + line + lines[1])
+        again = Run.resume(run.folder.path)
+        assert [row["agent_steps"] for row in again.folder.cut_metrics(128)] == [64]
+        again.close()
 
     def test_only_the_last_are_kept(self, started):
         run = started("kept", keep_checkpoints=2)
@@ -217,6 +274,52 @@ class TestFiles:
         (tmp_path / "points").write_text("a file")
         with pytest.raises(GlulamError, match=r"cannot write .*000000000000: .*; the points before it are intact"):
             ResumePoints(tmp_path / "points", 3).save(run.trainer, 0)
+
+
+class TestOverwrite:
+    def test_what_no_run_has_left_is_never_touched(self, started, whole, settings, tmp_path):
+        (whole.folder.points / "cv.tex").write_text("mine")
+        whole.folder.tensorboard.mkdir()
+        (whole.folder.tensorboard / "notes").write_text("mine")
+        whole.close()
+        again = Run(settings(steps=64, tensorboard=False), whole.folder.path, overwrite=True)
+        again.train(console=quiet())
+        again.close()
+        assert (whole.folder.points / "cv.tex").read_text() == "mine"
+        assert (whole.folder.tensorboard / "notes").read_text() == "mine"
+        points = {path.name for path in whole.folder.points.iterdir()} - {"cv.tex"}
+        assert points == {"000000000000", "000000000064"}
+
+    @pytest.mark.parametrize("name", ["settings.yaml", "curve.png", "resume"])
+    def test_a_folder_that_no_run_has_left_is_refused(self, settings, tmp_path, name):
+        (tmp_path / "project").mkdir()
+        (tmp_path / "project" / name).write_text("mine")
+        with pytest.raises(GlulamError, match=rf"project holds {name}, but no settings\.yaml of a run: name another"):
+            Run(settings(), tmp_path / "project", overwrite=True)
+
+
+class TestDisk:
+    def test_metrics_that_cannot_be_written(self, started, monkeypatch):
+        run = started("full")
+
+        def full(self, row):
+            with self._explained():
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("glulam_train.scalars.Scalars.write", full)
+        with pytest.raises(
+            GlulamError, match=r"cannot write the metrics of .*full: No space left on device; once that"
+        ):
+            run.train(console=quiet())
+
+    def test_a_curve_that_cannot_be_drawn_loses_nothing(self, started):
+        run = started("full")
+        run.folder.path.mkdir()
+        start = run.folder.start
+        run.folder.start = lambda settings: (start(settings), run.folder.curve.mkdir())
+        with pytest.raises(GlulamError, match=r"trained and saved, but .*curve\.png cannot be written: Is a directory"):
+            run.train(console=quiet())
+        assert glulam.load(run.folder.checkpoint, "toy:cues")
 
 
 class TestLonger:

@@ -6,6 +6,7 @@ import torch
 from glulam_train.reward_scale import RewardScale
 
 B, H, GAMMA = 3, 40, 0.9
+ALL = torch.ones(B, H, dtype=torch.bool)
 
 
 def sums(rewards, ended):
@@ -29,7 +30,7 @@ def test_rewards_are_divided_by_the_spread_of_the_sums_whatever_the_parts():
     rewards, ended = rollout()
     scale = RewardScale(B, GAMMA)
     for part in np.split(np.arange(H), [1, 3, 17]):
-        scaled = scale.scale(torch.from_numpy(rewards[:, part]), torch.from_numpy(ended[:, part]))
+        scaled = scale.scale(torch.from_numpy(rewards[:, part]), torch.from_numpy(ended[:, part]), ALL[:, part])
     expected = sums(rewards, ended).std()
     np.testing.assert_allclose(scale.spread, expected)
     np.testing.assert_allclose(scaled, rewards[:, part] / expected)
@@ -38,15 +39,32 @@ def test_rewards_are_divided_by_the_spread_of_the_sums_whatever_the_parts():
 def test_an_end_that_is_overlooked_shows():
     rewards, ended = rollout()
     scale = RewardScale(B, GAMMA)
-    scale.scale(torch.from_numpy(rewards), torch.zeros(B, H, dtype=torch.bool))
+    scale.scale(torch.from_numpy(rewards), torch.zeros(B, H, dtype=torch.bool), ALL)
     assert abs(scale.spread - sums(rewards, ended).std()) > 1
 
 
 def test_a_resumed_run_goes_on_with_its_statistics():
     rewards, ended = (torch.from_numpy(part) for part in rollout())
     scale, twin = RewardScale(B, GAMMA), RewardScale(B, GAMMA)
-    scale.scale(rewards, ended)
+    scale.scale(rewards, ended, ALL)
     scale.forget_unfinished()
     twin.load_state_dict(scale.state_dict())
     more = torch.from_numpy(rollout(1)[0])
-    assert torch.equal(scale.scale(more, ended), twin.scale(more, ended))
+    assert torch.equal(scale.scale(more, ended, ALL), twin.scale(more, ended, ALL))
+
+
+def test_ignored_actions_earn_nothing_that_counts():
+    """Oracle: the sums of the steps that count."""
+    rewards, ended = rollout()
+    counts = np.ones((B, H), dtype=bool)
+    counts[:, 1:] = ~ended[:, :-1]  # the step after an end only starts the next episode
+    rewards[~counts], ended[~counts] = 0, False
+    scale = RewardScale(B, GAMMA)
+    scale.scale(*(torch.from_numpy(part) for part in (rewards, ended, counts)))
+    np.testing.assert_allclose(scale.spread, sums(rewards, ended)[counts.flatten()].std())
+
+
+def test_returns_that_are_all_equal_are_left_alone():
+    scale = RewardScale(B, 0.0)
+    ones = torch.full((B, H), 5.0)
+    assert torch.equal(scale.scale(ones, ~ALL, ALL), ones)

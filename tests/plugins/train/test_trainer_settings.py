@@ -105,3 +105,38 @@ class TestLearningRate:
     def test_constant_stays(self, trainer):
         made = trainer(steps=64, learning_rate=0.4)
         assert [made.update()["learning_rate"] for _ in range(2)] == [0.4, 0.4]
+
+
+class TestStatistics:
+    """Observations of CartPole, normalised."""
+
+    def test_they_move_between_updates_and_the_law_holds(self, trainer, tmp_path):
+        path = self.saved(tmp_path)
+        made = trainer(env="gymnasium:CartPole-v1", policy=path, horizon=16)
+        eyes = made.policy.layers["obs_shaper"].module
+        for number in (1, 2):
+            assert made.update()["ratio_error"] < 1e-5
+            assert eyes.count == number * 4 * 16
+        seen = made.buffer["env_obs"].flatten(0, 1)
+        assert not torch.allclose(eyes.mean, seen.mean(0))  # of both updates, not of the last
+
+    def test_those_of_a_frozen_shaper_stay(self, trainer, tmp_path):
+        made = trainer(env="gymnasium:CartPole-v1", policy=self.saved(tmp_path), freeze=("obs_shaper",))
+        made.update()
+        assert made.policy.layers["obs_shaper"].module.count == 0
+
+    def saved(self, tmp_path):
+        path = tmp_path / "pole.yaml"
+        path.write_text(POLE)
+        return str(path)
+
+
+POLE = """
+glulam: 1
+name: pole
+obs_shaper: {layer: vector_shaper, normalize: true}
+layers:
+  - {layer: linear_actor, in_key: vector, out_key: logits}
+  - {layer: value_head, in_key: vector, out_key: values, hidden_size: 8}
+action_head: {layer: action_distribution, in_key: logits}
+"""
