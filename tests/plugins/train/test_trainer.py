@@ -169,6 +169,24 @@ class TestLosses:
         below = made.policy.layers["toy_memory"].module.into.weight
         assert below.grad.abs().max() > 0
 
+    def test_what_the_rollout_stored_of_it_carries_no_gradient(self, trainer, monkeypatch):
+        made = trainer(losses=("ppo", "toy_l2"))
+        seen = []
+        term = made.terms["toy_l2"]
+        monkeypatch.setitem(
+            made.terms, "toy_l2", lambda current, stored: seen.append((current, stored)) or term(current, stored)
+        )
+        made.update()
+        assert all(current["core"].requires_grad and not stored["core"].requires_grad for current, stored in seen)
+
+    @pytest.mark.parametrize("segment", [8, 4, 2])
+    def test_a_loss_may_store_something_once_a_segment(self, trainer, segment):
+        made = trainer(losses=("ppo", "toy_opening"), segment=segment)
+        made.update()
+        cues = made.buffer["env_obs"][:, ::segment, 0, 2].float()
+        assert torch.equal(made.buffer.starts["opening"], cues)
+        assert cues.unique().numel() > 1
+
     def test_a_loss_may_do_without_advantages(self, trainer):
         made = trainer(losses=("toy_l2",))
         metrics = made.update()

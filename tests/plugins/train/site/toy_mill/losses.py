@@ -1,4 +1,4 @@
-"""Losses of a stranger: one that reads the middle of the network, and three that go wrong."""
+"""Losses of a stranger: of the middle of the network, of a segment's beginning, and three that go wrong."""
 
 import glulam
 
@@ -16,6 +16,27 @@ class L2(glulam.LossConfig):
             return current.get(self.key).square().mean(), {"moved": moved}
 
         return loss
+
+
+@glulam.layer
+class Opening(glulam.LossConfig):
+    """Stores once a segment the cue that it begins with, and wants all values of the segment near it."""
+
+    key: str = glulam.reads("values", shape="")
+
+    def experience_spec(self):
+        return {"opening": glulam.TensorSpec((), "float32", per="segment")}
+
+    def build(self):
+        class NearOpening:
+            def observe(self, td):
+                td.set("opening", td["env_obs"][:, 0, 2].float())
+
+            def __call__(self, current, stored):
+                gap = current["values"] - stored["opening"][:, None]
+                return gap.square().mean(), {}
+
+        return NearOpening()
 
 
 @glulam.layer
