@@ -85,9 +85,9 @@ class Optimizer:
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return Adam's state as tensors named `WEIGHT/STATE`."""
         state = self.adam.state
-        named = zip(self.names, self.adam.param_groups, strict=True)
-        pairs = [(name, weight) for names, group in named for name, weight in zip(names, group["params"], strict=True)]
-        return {f"{name}/{key}": value for name, weight in pairs for key, value in state.get(weight, {}).items()}
+        return {
+            f"{name}/{key}": value for name, weight in self._named() for key, value in state.get(weight, {}).items()
+        }
 
     def load_state_dict(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Take what `state_dict` returned."""
@@ -95,10 +95,26 @@ class Optimizer:
         for path, value in tensors.items():
             name, _, key = path.rpartition("/")
             found.setdefault(name, {})[key] = value
-        order = [name for names in self.names for name in names]
         full = self.adam.state_dict()
-        full["state"] = {number: found[name] for number, name in enumerate(order) if name in found}
+        full["state"] = {
+            number: {key: _laid_out_as(weight, value) for key, value in found[name].items()}
+            for number, (name, weight) in enumerate(self._named())
+            if name in found
+        }
         self.adam.load_state_dict(full)
+
+    def _named(self) -> list[tuple[str, torch.Tensor]]:
+        """Return weights by name, in Adam's order."""
+        groups = zip(self.names, self.adam.param_groups, strict=True)
+        return [pair for names, group in groups for pair in zip(names, group["params"], strict=True)]
+
+
+def _laid_out_as(weight: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Return a value in the memory layout of its weight: Adam's fused kernel takes it that all are laid out alike.
+
+    Convolutions may be channels-last, and a file holds everything contiguous.
+    """
+    return torch.empty_like(weight).copy_(value) if value.shape == weight.shape and value.dim() else value
 
 
 def _factor(settings: TrainSettings, agent_steps: int) -> float:
