@@ -126,7 +126,7 @@ class RunFolder:
     def is_trained(self) -> bool:
         """Whether there is anything of a training here that a new one would replace."""
         trained = self.metrics.exists() and self.metrics.stat().st_size > 0
-        return trained or self.checkpoint.exists() or self.points.exists()
+        return trained or self.checkpoint.exists() or any(path.name.isdigit() for path in self.points.glob("*"))
 
     def resume_points(self, settings: TrainSettings) -> ResumePoints:
         """Return the points that a run with these settings is resumed from."""

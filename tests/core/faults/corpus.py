@@ -80,7 +80,7 @@ def open_corpus():
         plugin_folder(Path(folder) / "site") as plugins,
     ):
         install_strangers(plugins)
-        patch.setenv("GLULAM_IMPORT_SECONDS", "0.3")  # one of them never ends
+        patch.setenv("GLULAM_IMPORT_SECONDS", "1")  # one of them never ends
         registry = Registry([str(plugins.folder), *sys.path], block=["cursed-blocked"])
         yield Corpus(registry, Path(folder))
 
