@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def train_command(policy, seed, steps, out, *, env=ENV, options=()):
     return ["glulam", "train", policy, *fixed, "--seed", str(seed), "--out", str(out)]
 
 
-def train_and_evaluate(policy, seed, steps, *, env=ENV, options=()):
+def train_and_evaluate(policy, seed, steps, *, env=ENV, options=(), keep=None):  # noqa: PLR0913
     """Return one run: its raw curve, its time, and its return on episodes not seen in training."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -48,6 +49,8 @@ def train_and_evaluate(policy, seed, steps, *, env=ENV, options=()):
         evaluation = json.loads(played.stdout) if played.returncode == 0 else None
         if evaluation:
             evaluation["checkpoint"] = "checkpoint.safetensors"
+        if keep:
+            shutil.copy(checkpoint, keep)
         return {
             "seed": seed,
             "exit": [trained.returncode, played.returncode],

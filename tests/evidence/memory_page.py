@@ -9,7 +9,10 @@ __all__ = ["memory_page", "plot_memory"]
 
 TASKS = {
     "memory_tmaze": "`mettagrid:tmaze`: a lamp at the start says which of two altars pays 1; half of it is luck.",
-    "memory_minigrid": "`minigrid:MiniGrid-MemoryS7-v0`: an object at the start says which way to turn at the end.",
+    "memory_minigrid": (
+        "`minigrid:MiniGrid-MemoryS11-v0`: an object at the start says which way to turn at the end, where a guess is "
+        "right half of the time.\nEach policy begins with the weights that it learned on the smaller MemoryS7."
+    ),
 }
 FILES = (*TASKS, "memory", "experience", "killed", "torchrl_cartpole", "downstream_torchrl")
 
