@@ -34,7 +34,7 @@ def train_command(policy, seed, steps, out, *, env=ENV, options=()):
     return ["glulam", "train", policy, *fixed, "--seed", str(seed), "--out", str(out)]
 
 
-def train_and_evaluate(policy, seed, steps, *, env=ENV, options=(), keep=None):  # noqa: PLR0913
+def train_and_evaluate(policy, seed, steps, *, env=ENV, options=(), keep=None):
     """Return one run: its raw curve, its time, and its return on episodes not seen in training."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
