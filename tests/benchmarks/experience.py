@@ -76,7 +76,7 @@ def copies():
             for _ in range(HORIZON):
                 world.step(actions)
 
-        measured = interleaved({"environment step": step, "copy into the buffer": copy, "binding anew": bind}, ROUNDS)
+        measured = interleaved({"environment_step": step, "copy_into_buffer": copy, "bind_anew": bind}, ROUNDS)
     return {
         name: {what: round(1e3 * ms / HORIZON, 2) for what, ms in times.items()} for name, times in measured.items()
     }

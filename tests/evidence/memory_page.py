@@ -85,7 +85,7 @@ def _experience(result):
         declared, stored = run["declared_bytes_a_step"], run["stored_bytes_a_step"]
         lines.append(f"| `{run['policy']}` | {declared:.1f} | {stored:.1f} | {run['ratio']:.3f} |")
     times = {name: row["median"] for name, row in result["microseconds"].items()}
-    told = ", ".join(f"{name} {median:,.0f}" for name, median in times.items())
+    told = ", ".join(f"{name.replace('_', ' ')} {median:,.0f}" for name, median in times.items())
     return [*lines, "", f"Microseconds for 128 agents of `mettagrid:forage`: {told}."]
 
 
