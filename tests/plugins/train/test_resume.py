@@ -277,52 +277,6 @@ class TestFiles:
             ResumePoints(tmp_path / "points", 3).save(run.trainer, 0)
 
 
-class TestOverwrite:
-    def test_what_no_run_has_left_is_never_touched(self, started, whole, settings, tmp_path):
-        (whole.folder.points / "cv.tex").write_text("mine")
-        whole.folder.tensorboard.mkdir()
-        (whole.folder.tensorboard / "notes").write_text("mine")
-        whole.close()
-        again = Run(settings(steps=64, tensorboard=False), whole.folder.path, overwrite=True)
-        again.train(console=quiet())
-        again.close()
-        assert (whole.folder.points / "cv.tex").read_text() == "mine"
-        assert (whole.folder.tensorboard / "notes").read_text() == "mine"
-        points = {path.name for path in whole.folder.points.iterdir()} - {"cv.tex"}
-        assert points == {"000000000000", "000000000064"}
-
-    @pytest.mark.parametrize("name", ["settings.yaml", "curve.png", "resume"])
-    def test_a_folder_that_no_run_has_left_is_refused(self, settings, tmp_path, name):
-        (tmp_path / "project").mkdir()
-        (tmp_path / "project" / name).write_text("mine")
-        with pytest.raises(GlulamError, match=rf"project holds {name}, but no settings\.yaml of a run: name another"):
-            Run(settings(), tmp_path / "project", overwrite=True)
-
-
-class TestDisk:
-    def test_metrics_that_cannot_be_written(self, started, monkeypatch):
-        run = started("full")
-
-        def full(self, row):
-            with self._explained():
-                raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr("glulam_train.scalars.Scalars.write", full)
-        with pytest.raises(
-            GlulamError, match=r"cannot write the metrics of .*full: No space left on device; once that"
-        ):
-            run.train(console=quiet())
-
-    def test_a_curve_that_cannot_be_drawn_loses_nothing(self, started):
-        run = started("full")
-        run.folder.path.mkdir()
-        start = run.folder.start
-        run.folder.start = lambda settings: (start(settings), run.folder.curve.mkdir())
-        with pytest.raises(GlulamError, match=r"trained and saved, but .*curve\.png cannot be written: Is a directory"):
-            run.train(console=quiet())
-        assert glulam.load(run.folder.checkpoint, "toy:cues")
-
-
 class TestLonger:
     def test_a_finished_run_goes_on_to_more_steps(self, whole):
         again = resumed(whole, steps=768)
