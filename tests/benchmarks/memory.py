@@ -78,7 +78,7 @@ def rollout(rows, rounds):
     x, state, reset = torch.randn(rows, H), lstm.initial_state(rows), torch.zeros(rows, dtype=torch.bool)
     lstm.slots.reserve(rows)
     ids = {"consecutive": torch.arange(rows), "permuted": torch.randperm(rows)}
-    repeats = max(1, 4096 // rows)
+    repeats = max(1, 32_768 // rows)
 
     def alone():
         for _ in range(repeats):
