@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from glulam._errors import GlulamError
 from glulam._guard import PLUGIN_ERRORS, told
 from glulam.experience import TensorSpec, describe, written_by_loss
 from glulam.faults import Fault, Place
@@ -37,12 +38,11 @@ def check_experience(
         else:
             owned.append((f"layer {layer.name!r}", asked, _at_layer(layer)))
     for number, loss in enumerate(losses):
-        asked = _ask(loss)
+        asked = _ask(loss, env)
         if isinstance(asked, str):
             yield _at_loss(number)(f"loss {type(loss).__name__}: {asked}", "tell its authors")
         else:
-            own = written_by_loss(loss, env)
-            owned.append((f"loss {type(loss).__name__}", _stored(loss, keys) | own | asked, _at_loss(number)))
+            owned.append((f"loss {type(loss).__name__}", _stored(loss, keys) | asked, _at_loss(number)))
     for owner, specs, fault in owned:
         for key, spec in specs.items():
             first, other = wanted.setdefault(key, (owner, spec))
@@ -78,10 +78,12 @@ def _agree(one: TensorSpec, other: TensorSpec) -> bool:
     return (one.shape, one.per) == (other.shape, other.per) and (floats or one.dtype == other.dtype)
 
 
-def _ask(config: Any) -> dict[Key, TensorSpec] | str:  # noqa: ANN401 - the protocol is structural
+def _ask(config: Any, env: EnvSpec | None = None) -> dict[Key, TensorSpec] | str:  # noqa: ANN401 - the protocol is structural
     """Return what a config wants stored, or what is wrong with its answer."""
     try:
-        specs = dict(config.experience_spec())
+        specs = written_by_loss(config, env) | dict(config.experience_spec())
+    except GlulamError as error:
+        return str(error)
     except PLUGIN_ERRORS as error:
         return f"its experience_spec() raised {told(error)}"
     wrong = next((key for key, spec in specs.items() if not isinstance(spec, TensorSpec)), None)

@@ -117,5 +117,5 @@ def after(policy, collected):
     return torch.stack(values, 1).detach()
 
 
-def close(found, expected):
+def assert_close(found, expected):
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)

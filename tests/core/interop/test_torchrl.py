@@ -19,14 +19,14 @@ from torchrl.modules.utils import get_primers_from_module
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
-from tests.core.interop.conftest import ROWS, STEPS, build, close, collect, world
+from tests.core.interop.conftest import ROWS, STEPS, assert_close, build, collect, world
 
 # --- the law: the same weights and data give the same numbers
 
 
 def test_a_collector_records_what_glulam_does(data, played):
-    close(data["action_log_prob"], played["act_log_prob"])
-    close(data["logits"], played["full_log_probs"])
+    assert_close(data["action_log_prob"], played["act_log_prob"])
+    assert_close(data["logits"], played["full_log_probs"])
 
 
 def test_a_sequence_gives_what_was_acted(policy, data, played):
@@ -35,8 +35,8 @@ def test_a_sequence_gives_what_was_acted(policy, data, played):
         values = critic(policy)(data.copy())["state_value"]
     ratio = (dist.log_prob(data["action"]) - data["action_log_prob"]).exp()
     assert (ratio - 1).abs().max() <= 1e-5
-    close(dist.entropy(), -(played["full_log_probs"].exp() * played["full_log_probs"]).sum(-1))
-    close(values.squeeze(-1), played["values"])
+    assert_close(dist.entropy(), -(played["full_log_probs"].exp() * played["full_log_probs"]).sum(-1))
+    assert_close(values.squeeze(-1), played["values"])
 
 
 @pytest.mark.parametrize("options", [{"deactivate_vmap": True}, {"shifted": True, "shifted_budget": STEPS}])
@@ -48,7 +48,7 @@ def test_the_values_in_an_advantage(policy, data, played, after, options, cut):
     steps = data.shape[1]
     with set_recurrent_mode(True):
         GAE(gamma=0.9, lmbda=0.8, value_network=critic(policy), **options)(data)
-    close(data["state_value"].squeeze(-1), played["values"][:, :steps])
+    assert_close(data["state_value"].squeeze(-1), played["values"][:, :steps])
     advantage, expected = torch.zeros(ROWS), torch.zeros(ROWS, steps)
     reward, done, terminated = (data["next", key].squeeze(-1) for key in ("reward", "done", "terminated"))
     for t in reversed(range(steps)):
@@ -59,7 +59,7 @@ def test_the_values_in_an_advantage(policy, data, played, after, options, cut):
 
 
 def test_steps_are_values_too(policy, data, played):
-    close(critic(policy)(data.reshape(-1))["state_value"].reshape(ROWS, STEPS), played["values"])
+    assert_close(critic(policy)(data.reshape(-1))["state_value"].reshape(ROWS, STEPS), played["values"])
 
 
 def test_segments_may_begin_anywhere(policy, data):
@@ -68,9 +68,9 @@ def test_segments_may_begin_anywhere(policy, data):
         part = actor(policy).get_dist(data[1:, 7:23].copy()).logits
         row = actor(policy).get_dist(data[2].copy()).logits
         many = actor(policy).get_dist(data[None, :, None].copy()).logits
-    close(part, whole[1:, 7:23])
-    close(row, whole[2])
-    close(many, whole[None, :, None])
+    assert_close(part, whole[1:, 7:23])
+    assert_close(row, whole[2])
+    assert_close(many, whole[None, :, None])
 
 
 def test_a_loss_reaches_every_parameter(policy, data):
@@ -135,8 +135,8 @@ def test_a_start_forgets_what_is_stored(lstm):
     acting(stale)
     assert not stale["glulam", "core", "h"][1:].any()  # so that a replay starts from the same
     assert stale["glulam", "core", "h"][0].all()
-    close(stale["logits"][1:], fresh["logits"][1:])
-    close(stale["next", "glulam", "core", "c"][1:], fresh["next", "glulam", "core", "c"][1:])
+    assert_close(stale["logits"][1:], fresh["logits"][1:])
+    assert_close(stale["next", "glulam", "core", "c"][1:], fresh["next", "glulam", "core", "c"][1:])
     assert (stale["logits"][0] != fresh["logits"][0]).all()
 
 
@@ -148,7 +148,7 @@ def test_without_a_batch_dim():
     env.set_seed(1)
     data = env.rollout(5, acting)
     with set_recurrent_mode(True):
-        close(acting.get_dist(data.copy()).logits, data["logits"])
+        assert_close(acting.get_dist(data.copy()).logits, data["logits"])
 
 
 def test_copies_and_pickles(lstm):
@@ -168,6 +168,6 @@ def test_no_memory_needs_none_of_it():
     data = collect(acting)
     GAE(gamma=0.9, lmbda=0.8, value_network=valuing)(data)
     dist = acting.get_dist(data.copy())
-    close(dist.log_prob(data["action"]), data["action_log_prob"])
+    assert_close(dist.log_prob(data["action"]), data["action_log_prob"])
     assert data["state_value"].shape == (ROWS, STEPS, 1)
     assert ClipPPOLoss(acting, valuing)(data)["loss_critic"] > 0

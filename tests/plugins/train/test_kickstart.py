@@ -163,6 +163,16 @@ class TestMistakes:
             "loss KickstartConfig writes 'values' (its teacher_values_key), which layer 'toy_table' writes already"
         )
 
+    def test_a_size_that_nobody_knows_is_a_fault_of_the_loss(self):
+        @glulam.layer
+        class Odd(glulam.LossConfig):
+            own_key: str = glulam.stored("own", shape="width", writer="loss")
+
+        with pytest.raises(
+            glulam.PolicyError, match=r"GL502 loss Odd: .*own_key has dim 'width'; what a loss writes has"
+        ):
+            glulam.resolve("toy", env="toy:cues", losses=[Odd()])
+
     def test_two_keys_of_one_name(self, teacher):
         losses = [kickstart(teacher, teacher_values_key="said", teacher_log_probs_key="said")]
         with pytest.raises(
