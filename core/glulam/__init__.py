@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from glulam.memory import MemoryLayer as MemoryLayer
     from glulam.memory import State as State
     from glulam.memory import mask_state as mask_state
+    from glulam.names import NameReport as NameReport
     from glulam.policy import Policy as Policy
     from glulam.protocol import Environment as Environment
     from glulam.protocol import RestartableEnvironment as RestartableEnvironment
@@ -69,6 +70,7 @@ _HOMES = {
     "LayerConfig": "glulam.config",
     "LossConfig": "glulam.config",
     "MemoryLayer": "glulam.memory",
+    "NameReport": "glulam.names",
     "ObsShaperConfig": "glulam.config",
     "Policy": "glulam.policy",
     "PolicyConfig": "glulam.config",
@@ -117,6 +119,7 @@ __all__ = [
     "LayerConfig",
     "LossConfig",
     "MemoryLayer",
+    "NameReport",
     "ObsShaperConfig",
     "Policy",
     "PolicyConfig",

@@ -116,4 +116,5 @@ def _outputs(config: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - the protoc
     specs = declared_keys(type(config))
     if not specs:
         return [(key, "both") for key in config.out_keys]
-    return [(getattr(config, field), spec.phase) for field, spec in specs.items() if spec.direction == "write"]
+    written = [(getattr(config, field), spec.phase) for field, spec in specs.items() if spec.direction == "write"]
+    return [(key, phase) for key, phase in written if key is not None]

@@ -83,8 +83,7 @@ class EnvSpec:
 
     def _contradictions(self) -> Iterator[str]:
         yield from self._bad_sizes()
-        if not self.actions.names:
-            yield "it offers no actions"
+        yield from self.actions.contradictions()
         for what, values in (
             ("feature id", [feature.id for feature in self.features]),
             ("feature name", [feature.name for feature in self.features]),
@@ -140,8 +139,13 @@ class EnvSpec:
 
     @property
     def num_actions(self) -> int:
-        """Actions an agent can choose from."""
+        """Actions an agent can choose from; options of all choices together, or numbers, in other kinds."""
         return len(self.actions.names)
+
+    @property
+    def num_choices(self) -> int:
+        """Choices that an agent makes in a step."""
+        return max(1, len(self.actions.choices))
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -162,7 +166,10 @@ class EnvSpec:
     def inputs(self) -> dict[str, tuple[str, str]]:
         """Keys that the world writes, each with its dims (without the batch) and dtype."""
         observation = {"env_obs": (" ".join(map(str, self.box.shape)), self.box.dtype)} if self.box else TOKENS
-        return INPUTS | observation | {key: OPTIONAL_INPUTS[key] for key in self.optional_inputs}
+        offered = {key: OPTIONAL_INPUTS[key] for key in self.optional_inputs}
+        if "last_actions" in offered:
+            offered["last_actions"] = (" ".join(map(str, self.actions.shape)), self.actions.dtype)
+        return INPUTS | observation | offered
 
     @property
     def names(self) -> frozenset[str]:
@@ -175,7 +182,9 @@ class EnvSpec:
             self,
             features=tuple(attrs.evolve(item, name=aliases.get(item.name, item.name)) for item in self.features),
             tags=tuple(aliases.get(tag, tag) for tag in self.tags),
-            actions=ActionSpec(names=tuple(aliases.get(name, name) for name in self.actions.names)),
+            actions=attrs.evolve(
+                self.actions, names=tuple(aliases.get(name, name) for name in self.actions.names)
+            ),
         )
 
     def dim(self, name: str) -> int:
@@ -250,7 +259,7 @@ TOKEN_DIMS = (
     "vocabulary_size",
 )
 BOX_DIMS = ("box_size",)
-ENV_DIMS = (*TOKEN_DIMS, *BOX_DIMS, "num_actions", "num_agents")
+ENV_DIMS = (*TOKEN_DIMS, *BOX_DIMS, "num_actions", "num_choices", "num_agents")
 
 BOX_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
@@ -266,7 +275,7 @@ INPUTS = {
 
 OPTIONAL_INPUTS = {
     "action_mask": ("env.num_actions", "bool"),
-    "last_actions": ("", "int64"),
+    "last_actions": ("...", "any"),  # as the actions are: only an environment can tell
     "last_rewards": ("", "float32"),
     "agent_id": ("", "int64"),
     "team_id": ("", "int64"),

@@ -31,6 +31,7 @@ class KeySpec:
     dtype: str
     shape: str
     optional: bool = False
+    if_offered: bool = False
     many: bool = False
     batched: bool = True
     phase: Phase = "both"
@@ -44,6 +45,7 @@ def reads(
     dtype: str = "float",
     shape: str = "...",
     optional: bool = False,
+    if_offered: bool = False,
     batched: bool = True,
 ) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
     """Declare a field that names a key the layer reads.
@@ -53,9 +55,18 @@ def reads(
         dtype: `float` (the policy's own), `any`, or a dtype's name such as `uint8`.
         shape: dims of one row.
         optional: the policy may set the field to null; the module then gets `None`.
+        if_offered: the key may be one that only some environments offer, such as `action_mask`; the module gets
+            `None` in the others. Implies `optional`.
         batched: False for a tensor that all rows share, such as a table of action embeddings.
     """
-    spec = KeySpec(direction="read", dtype=dtype, shape=_checked(shape), optional=optional, batched=batched)
+    spec = KeySpec(
+        direction="read",
+        dtype=dtype,
+        shape=_checked(shape),
+        optional=optional or if_offered,
+        if_offered=if_offered,
+        batched=batched,
+    )
     return attrs.field(default=default, metadata={KEY: spec})
 
 
@@ -65,11 +76,12 @@ def reads_many(default: tuple[str, ...] = (), *, dtype: str = "float", shape: st
     return attrs.field(default=default, converter=_as_tuple, metadata={KEY: spec})
 
 
-def writes(
-    default: str = attrs.NOTHING,  # type: ignore[assignment]
+def writes(  # noqa: PLR0913 - each is an independent, named choice
+    default: str | None = attrs.NOTHING,  # type: ignore[assignment]
     *,
     dtype: str = "float",
     shape: str = "...",
+    optional: bool = False,
     batched: bool = True,
     phase: Phase = "both",
 ) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
@@ -79,10 +91,13 @@ def writes(
         default: the key when the policy does not say another.
         dtype: `float` (the policy's own) or a dtype's name such as `int64`.
         shape: dims of one row.
+        optional: the policy may set the field to null; the module then returns one tensor less.
         batched: False for a tensor that all rows share.
         phase: of an action head, which of its two calls returns the key: `act`, `score` or both.
     """
-    spec = KeySpec(direction="write", dtype=dtype, shape=_checked(shape), batched=batched, phase=phase)
+    spec = KeySpec(
+        direction="write", dtype=dtype, shape=_checked(shape), optional=optional, batched=batched, phase=phase
+    )
     return attrs.field(default=default, metadata={KEY: spec})
 
 

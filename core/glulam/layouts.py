@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["ActionSpec", "BoxLayout", "Feature", "TokenLayout"]
 
@@ -52,8 +52,54 @@ class BoxLayout:
     dtype: str = "float32"
 
 
+def _bounds(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
 @attrs.frozen(kw_only=True)
 class ActionSpec:
-    """The discrete actions of a world, in the order of their ids."""
+    """What an agent does in a step, in one of three kinds; everything in it has a name.
+
+    * discrete: one of `names`;
+    * multi-discrete: one option of each of several choices. `choices` says how many of the names belong to each, in
+      turn; the name of an option starts with its choice, as in `move:north`;
+    * continuous: a number for each name, from `low` to `high` (infinite where there is no bound).
+    """
 
     names: tuple[str, ...]
+    choices: tuple[int, ...] = attrs.field(default=(), converter=_sizes)
+    low: tuple[float, ...] = attrs.field(default=(), converter=_bounds)
+    high: tuple[float, ...] = attrs.field(default=(), converter=_bounds)
+
+    @property
+    def kind(self) -> Literal["discrete", "multi-discrete", "continuous"]:
+        """What an action is."""
+        if self.choices:
+            return "multi-discrete"
+        return "continuous" if self.low or self.high else "discrete"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The dims of one row's action: none, one a choice, or one a number."""
+        return {"discrete": (), "multi-discrete": (len(self.choices),), "continuous": (len(self.names),)}[self.kind]
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of an action."""
+        return "float32" if self.kind == "continuous" else "int64"
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong with it."""
+        if not self.names:
+            yield "it offers no actions"
+        if self.choices and (self.low or self.high):
+            yield "actions are choices or have bounds, not both"
+        if self.choices and (min(self.choices) < 1 or sum(self.choices) != len(self.names)):
+            yield f"actions.choices {list(self.choices)} must be at least 1 each, {len(self.names)} names in all"
+        if self.low or self.high:
+            if not len(self.low) == len(self.high) == len(self.names):
+                sizes = f"{len(self.low)} lower and {len(self.high)} upper bounds"
+                yield f"there are {sizes} for {len(self.names)} actions; one of each a name"
+            for name, low, high in zip(self.names, self.low, self.high, strict=False):
+                if not low < high:
+                    yield f"action {name!r} goes from {low} to {high}; the lower bound comes first"

@@ -115,6 +115,8 @@ def check_keys(graph: Graph) -> list[Fault]:
             writer = graph.writer.get(use.key)
             if use.key in graph.offered or (writer is not None and graph.is_ordered(writer, position)):
                 continue
+            if use.key in OPTIONAL_INPUTS and _is_spared(layer, use):
+                continue
             if writer is not None:
                 misreads.append(Misread(position, writer, use.field, use.key))
             elif use.key in OPTIONAL_INPUTS:
@@ -163,6 +165,11 @@ def _writes(graph: Graph) -> Iterator[Fault]:
             graph.lost.append(Lost(min(owner, position), position, _default(layer, field)))
             place = (field,) if field else ()
             yield layer.fault("GL302", found, f"set {field or 'the output'} to a key of its own", *place)
+
+
+def _is_spared(layer: DraftLayer, use: Use) -> bool:
+    """Whether a layer does without a key where the environment does not offer it."""
+    return use.field is not None and declared_keys(type(layer.config))[use.field].if_offered
 
 
 def _not_offered(graph: Graph, layer: DraftLayer, use: Use) -> Fault:

@@ -268,7 +268,7 @@ class _LayerShapes:
 
     def _write(self, field: str, spec: KeySpec) -> None:
         key = getattr(self.layer.config, field)
-        if key is UNKNOWN or (key in self.keys and self.keys[key].writer != self.layer.name):
+        if key is None or key is UNKNOWN or (key in self.keys and self.keys[key].writer != self.layer.name):
             return  # reported already, the second as GL302
         tokens = self._tokens(field, spec)
         dims: tuple[Dim, ...] | None = None
