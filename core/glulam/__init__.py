@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from glulam._errors import GlulamError as GlulamError
+    from glulam.actions import checked_actions as checked_actions
     from glulam.api import build as build
     from glulam.bound import BoundLayer as BoundLayer
     from glulam.catalog import Registry as Registry
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from glulam.config import ObsShaperConfig as ObsShaperConfig
     from glulam.config import PolicyConfig as PolicyConfig
     from glulam.config import layer as layer
+    from glulam.config import layer_config as layer_config
     from glulam.environment import EnvSpec as EnvSpec
     from glulam.experience import ExperienceSpec as ExperienceSpec
     from glulam.experience import TensorSpec as TensorSpec
@@ -83,11 +85,13 @@ _HOMES = {
     "TensorSpec": "glulam.experience",
     "TokenLayout": "glulam.layouts",
     "build": "glulam.api",
+    "checked_actions": "glulam.actions",
     "divides": "glulam.keys",
     "environment_spec": "glulam.worlds",
     "from_env": "glulam.keys",
     "hookimpl": "glulam.hooks",
     "layer": "glulam.config",
+    "layer_config": "glulam.config",
     "load": "glulam.checkpoint",
     "make_environment": "glulam.worlds",
     "mask_state": "glulam.memory",
@@ -132,11 +136,13 @@ __all__ = [
     "TensorSpec",
     "TokenLayout",
     "build",
+    "checked_actions",
     "divides",
     "environment_spec",
     "from_env",
     "hookimpl",
     "layer",
+    "layer_config",
     "load",
     "make_environment",
     "mask_state",

@@ -68,7 +68,8 @@ def build(  # noqa: PLR0913 - each is an independent, named choice
 def _announce(policy: Policy, registry: Registry) -> None:
     """Tell the plugins that the policy names that it is built; one whose hook fails is warned of."""
     resolved = policy.resolved
-    named = {layer.distribution for layer in resolved.all_layers} | {(resolved.custom_kind or "").partition(":")[0]}
+    layers = (*resolved.all_layers, *resolved.parts)
+    named = {layer.distribution for layer in layers} | {(resolved.custom_kind or "").partition(":")[0]}
     if not any(entry.distribution in named for entry in registry.hooks.values()):
         return
     from glulam.hooks import call_hooks

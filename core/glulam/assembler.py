@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from glulam._errors import GlulamError
 from glulam.bound import BoundLayer, as_tuple
-from glulam.environment import INPUTS, OPTIONAL_INPUTS
+from glulam.inputs import INPUTS, OPTIONAL_INPUTS
 from glulam.memory import MemoryLayer
 from glulam.policy import Policy
 
@@ -86,7 +86,7 @@ class AssembledPolicy(Policy):
             msg = f"policy {resolved.name!r} has no action head"
             raise GlulamError(msg)
         self._head_name = head.name
-        self.in_keys = self._input_keys()
+        self.in_keys = self._offered_keys()
         self.out_keys = self._leaf_keys()
         self._plan: list[_Step] | None = None
         self._strips: tuple[str, Callable[[Tensor], Tensor]] | None = None
@@ -167,6 +167,11 @@ class AssembledPolicy(Policy):
         """Leave out the plan: it holds the layers of this very policy, and is made anew."""
         return super().__getstate__() | {"_plan": None, "_strips": None}
 
+    def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
+        """Adapt to a world; see `Policy.initialize_to_environment`."""
+        self._plan = None  # it reads what the world offers
+        super().initialize_to_environment(env, device)
+
     # --- planning
 
     def _planned(self) -> tuple[list[_Step], dict[str, int], dict[str, int]]:
@@ -178,23 +183,28 @@ class AssembledPolicy(Policy):
         body = [(name, layer) for name, layer in self.layers.items() if name != self._head_name]
         written = [key for _, layer in body for key in layer.out_keys]
         self._slots = {key: slot for slot, key in enumerate(dict.fromkeys([*self.in_keys, *written]))}
-        head_reads = [key for key in self.action_head.arguments if key is not None]
+        head_reads = self.action_head.in_keys
         wanted = dict.fromkeys([*self.out_keys, *head_reads, *self._keep, *self._loss_keys()])
         self._outputs = {key: self._slots[key] for key in wanted if key in self._slots}
         last_use = {key: index for index, (_, layer) in enumerate(body) for key in layer.in_keys}
         self._strips = self._find_strip()
         self._plan = []
         for index, (name, layer) in enumerate(body):
-            sources = tuple(-1 if key is None else self._slots[key] for key in layer.arguments)
+            null = {None} | self._not_offered(layer)
+            sources = tuple(-1 if key in null else self._slots[key] for key in layer.arguments)  # type: ignore[index]
             targets = tuple(self._slots[key] for key in layer.out_keys)
-            done = [key for key in layer.in_keys if last_use[key] == index and key not in self._outputs]
+            done = [
+                key
+                for key in layer.in_keys
+                if last_use[key] == index and key not in self._outputs and key in self._slots
+            ]
             frees = tuple(self._slots[key] for key in done)
             kind: Kind = "memory" if layer.is_memory else "native" if layer.is_native else "plain"
             self._plan.append(_Step(name, layer, kind, sources, targets, frees))
 
-    def _input_keys(self) -> list[str]:
+    def _offered_keys(self) -> list[str]:
         """Return what the layers read from the environment, each once."""
-        read = [key for layer in self.layers.values() for key in layer.in_keys]
+        read = [key for layer in self.layers.values() for key in layer.in_keys if key not in self._not_offered(layer)]
         return list(dict.fromkeys(key for key in read if key in INPUTS or key in OPTIONAL_INPUTS))
 
     def _leaf_keys(self) -> list[str]:

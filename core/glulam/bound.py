@@ -34,6 +34,7 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
         self.config = config
         self.module = module
         self.arguments = _arguments(config)
+        self.if_offered = _if_offered(config)
         self.in_keys = list(config.in_keys)
         self.out_keys = [key for key, phase in _outputs(config) if phase != "score"]
         self.act_keys = self.out_keys
@@ -61,8 +62,8 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
             raise GlulamError(msg) from error
 
     def forward(self, td: TensorDictBase) -> TensorDictBase:
-        """Read `in_keys`, run the module, write `out_keys`."""
-        inputs = [None if key is None else td.get(key) for key in self.arguments]
+        """Read `in_keys`, run the module, write `out_keys`; a key that a world need not offer may be missing."""
+        inputs = [None if key is None else self._read(td, key) for key in self.arguments]
         if isinstance(self.module, MemoryLayer):
             rows = Rows(td.get("env_id"))
             reset = td.get("dones") | td.get("truncateds")
@@ -79,6 +80,9 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
             batched = value.shape[: td.batch_dims] == td.batch_size
             td.set(key, value if batched else value.expand(*td.batch_size, *value.shape))
         return td
+
+    def _read(self, td: TensorDictBase, key: str) -> Tensor | None:
+        return td.get(key, None) if key in self.if_offered else td.get(key)  # type: ignore[no-any-return]
 
 
 def bind(config: Any, module: nn.Module) -> BoundLayer:  # noqa: ANN401 - the protocol is structural
@@ -110,6 +114,12 @@ def _arguments(config: Any) -> list[str | None]:  # noqa: ANN401 - the protocol 
             value = getattr(config, field)
             arguments += value if spec.many else [value]
     return arguments
+
+
+def _if_offered(config: Any) -> frozenset[str]:  # noqa: ANN401 - the protocol is structural
+    """Return the keys that are read only where the environment offers them."""
+    specs = declared_keys(type(config))
+    return frozenset(getattr(config, field) or "" for field, spec in specs.items() if spec.if_offered)
 
 
 def _outputs(config: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - the protocol is structural

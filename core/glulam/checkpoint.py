@@ -12,8 +12,9 @@ import attrs
 
 from glulam._errors import GlulamError
 from glulam.config import PROTOCOL_VERSION
+from glulam.differences import difference
 from glulam.environment import EnvSpec
-from glulam.faults import suggestion
+from glulam.faults import PolicyError, suggestion
 from glulam.tensor_file import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def save(policy: Policy, path: str | Path) -> None:
         "policy": policy.resolved.to_mapping(),
         "source": _plain(policy.resolved.source),
         "environment": policy.env.obs_meta(),
+        "aliases": policy.aliases,
         "names": names,
         "dtype": str(policy.dtype).removeprefix("torch."),
         "lock": _lock(policy),
@@ -71,6 +73,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     env: EnvSpec | str | None = None,
     *,
     aliases: Mapping[str, str] | None = None,
+    learn_names: bool = False,
     only: Iterable[str] | None = None,
     losses: Iterable[str | Mapping[str, Any] | LossConfig] = (),
     device: str = "cpu",
@@ -82,7 +85,10 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     Args:
         path: the checkpoint.
         env: the world it is to act in; the one it was saved in when None.
-        aliases: names of features, tags or actions of `env` that the policy knows by another name.
+        aliases: names of features, tags or actions of `env` that the policy knows by another name, beside those that
+            it was saved with.
+        learn_names: whether features, tags and actions of `env` that the policy does not know get rows of their own,
+            to be learned; masked when False.
         only: layers to take from the checkpoint, for a warm start; the others start anew. All when None.
         losses: losses that it is to be trained with from now on, as `build` takes them.
         device: where it runs.
@@ -103,21 +109,27 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     registry = registry or Registry.installed()
     if not allow_version_drift:
         _check_lock(path, checkpoint.header["lock"], registry)
-    world = _world(checkpoint, env, aliases or {}, registry)
+    world = _world(checkpoint, env, registry)
     dtype = getattr(torch, checkpoint.header["dtype"])
-    policy = build(checkpoint.header["policy"], world, device=device, dtype=dtype, losses=losses, registry=registry)
+    known = checkpoint.header["policy"]
+    policy = build(known, checkpoint.env, device=device, dtype=dtype, losses=losses, registry=registry)
     _fill(policy, checkpoint, path, only)
-    policy.initialize_to_environment(world, device)  # the name tables just loaded decide the mapping
+    try:
+        _settle(policy, world, checkpoint, aliases or {}, learn_names=learn_names)
+    except PolicyError as error:
+        raise _cannot_follow(path, checkpoint, world, error) from error
     if checkpoint.header["source"] is not None:
         policy.resolved = attrs.evolve(policy.resolved, source=checkpoint.header["source"])
     return policy
 
 
-def warm_start(
+def warm_start(  # noqa: PLR0913 - each is an independent, named choice
     policy: Policy,
     path: str | Path,
     only: Iterable[str] | None = None,
     *,
+    aliases: Mapping[str, str] | None = None,
+    learn_names: bool = True,
     allow_version_drift: bool = False,
     registry: Registry | None = None,
 ) -> None:
@@ -127,12 +139,14 @@ def warm_start(
         policy: built already; layers that are not named stay as they are.
         path: the checkpoint.
         only: layers that both have, of the same weights; all when None.
+        aliases: as in `load`.
+        learn_names: as in `load`, but on by default: what starts here is to learn.
         allow_version_drift: as in `load`.
         registry: what is installed; read afresh when None.
 
     Raises:
-        GlulamError: if the file is cut, altered or no checkpoint, a layer is unknown or has other weights there, or
-            plug-ins are missing or of another version.
+        GlulamError: if the file is cut, altered or no checkpoint, a layer is unknown or has other weights there, an
+            alias is unknown, or plug-ins are missing or of another version.
     """
     from glulam.catalog import Registry
 
@@ -140,24 +154,51 @@ def warm_start(
     if not allow_version_drift:
         _check_lock(path, checkpoint.header["lock"], registry or Registry.installed())
     _fill(policy, checkpoint, path, only)
-    policy.initialize_to_environment(policy.env, policy.device)
+    _settle(policy, policy.env, checkpoint, aliases or {}, learn_names=learn_names)
 
 
-def _world(
-    checkpoint: Checkpoint, env: EnvSpec | str | None, aliases: Mapping[str, str], registry: Registry
-) -> EnvSpec:
-    """Return the world that the policy is to act in, its names replaced by those that the policy knows."""
+def _cannot_follow(path: str | Path, checkpoint: Checkpoint, world: EnvSpec, error: PolicyError) -> GlulamError:
+    """Return the error of a policy whose layers have sizes that another world does not fit."""
+    found = difference(checkpoint.env, world)
+    if not found:
+        return error
+    name = checkpoint.header["policy"]["name"]
+    return GlulamError(
+        f"{path}: policy {name!r} cannot follow to environment {world.name!r}: {found}. "
+        f"Layers of it count what has changed; train a new one, or take a policy that reads tokens.\n\n{error}"
+    )
+
+
+def _world(checkpoint: Checkpoint, env: EnvSpec | str | None, registry: Registry) -> EnvSpec:
     from glulam.worlds import environment_spec
 
-    saved = checkpoint.env
-    world = saved if env is None else environment_spec(env, registry=registry) if isinstance(env, str) else env
+    if env is None:
+        return checkpoint.env
+    return environment_spec(env, registry=registry) if isinstance(env, str) else env
+
+
+def _settle(
+    policy: Policy, world: EnvSpec, checkpoint: Checkpoint, aliases: Mapping[str, str], *, learn_names: bool
+) -> None:
+    """Map the names just loaded to those of a world."""
+    known = checkpoint.env.renamed(checkpoint.header["aliases"]).names | _known_names(policy)
     for alias, name in aliases.items():
-        for place, spec, missing in (("environment", world, alias), ("checkpoint's environment", saved, name)):
-            if missing not in spec.names:
-                msg = f"alias {alias!r} for {name!r}: the {place} {spec.name!r} has no {missing!r}; "
-                msg += suggestion(missing, sorted(spec.names), f"there are: {', '.join(sorted(spec.names))}")
+        for place, names, missing in ((f"environment {world.name!r}", world.names, alias), ("policy", known, name)):
+            if missing not in names:
+                msg = f"alias {alias!r} for {name!r}: the {place} has no {missing!r}; "
+                msg += suggestion(missing, sorted(names), f"there are: {', '.join(sorted(names))}")
                 raise GlulamError(msg)
-    return world.renamed(aliases)
+    policy.aliases = checkpoint.header["aliases"] | dict(aliases)
+    if learn_names:
+        policy.learn_names(world)
+    policy.initialize_to_environment(world, policy.device)
+
+
+def _known_names(policy: Policy) -> set[str]:
+    """Return the names in the tables of the layers, those of tags without the feature that they stand under too."""
+    reports = policy.each("name_report").values()
+    names = {name for report in reports for name in (*report.mapped, *report.absent)}
+    return names | {name.rpartition(":")[2] for name in names}
 
 
 def _fill(policy: Policy, checkpoint: Checkpoint, path: str | Path, only: Iterable[str] | None) -> None:
@@ -176,7 +217,9 @@ def _fill(policy: Policy, checkpoint: Checkpoint, path: str | Path, only: Iterab
     problems += [f"{name} is not in the file" for name in expected if name not in state]
     problems += [f"{name} is not in the policy" for name in state if name not in expected]
     if problems:
-        msg = f"{path} does not fit the policy in environment {policy.env.name!r}: " + "; ".join(problems[:5])
+        found = difference(checkpoint.env, policy.env)
+        msg = f"{path} does not fit the policy in environment {policy.env.name!r}"
+        msg += f" ({found})" * bool(found) + ": " + "; ".join(problems[:5])
         raise GlulamError(msg)
     policy.load_state_dict(policy.state_dict() | state)
 
@@ -225,8 +268,9 @@ def _lock(policy: Policy) -> dict[str, Any]:
     from glulam._discovery import find_distributions
 
     installed = {item.name: item.version for item in find_distributions()}
-    used = {layer.distribution for layer in policy.resolved.all_layers if layer.distribution}
-    kind = policy.resolved.custom_kind
+    resolved = policy.resolved
+    used = {layer.distribution for layer in (*resolved.all_layers, *resolved.parts) if layer.distribution}
+    kind = resolved.custom_kind
     used |= {kind.partition(":")[0]} if kind else set()
     return {"protocol": PROTOCOL_VERSION, "distributions": {name: installed.get(name) for name in sorted(used)}}
 

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from glulam.policy import Policy
     from glulam.resolver import ResolvedPolicy
 
-__all__ = ["PROTOCOL_VERSION", "LayerConfig", "LossConfig", "ObsShaperConfig", "PolicyConfig", "layer"]
+__all__ = [
+    "PROTOCOL_VERSION",
+    "LayerConfig",
+    "LossConfig",
+    "ObsShaperConfig",
+    "PolicyConfig",
+    "layer",
+    "layer_config",
+]
 
 PROTOCOL_VERSION = 1
 
@@ -159,3 +167,15 @@ class PolicyConfig:
     def is_custom(cls) -> bool:
         """Whether the class builds its policy itself."""
         return cls.build_policy is not PolicyConfig.build_policy
+
+
+def layer_config(kind: str, **fields: Any) -> Any:  # noqa: ANN401 - a config that another package defines
+    """Return the config of an installed layer, by the name that a policy file would use.
+
+    Raises:
+        GlulamError: if there is no such layer, saying how to get it.
+        TypeError, ValueError: if it has no such field, or refuses the value.
+    """
+    from glulam.catalog import Registry
+
+    return Registry.installed().layers.find(kind).load()(**fields)

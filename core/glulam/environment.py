@@ -12,12 +12,13 @@ import attrs
 
 from glulam._errors import GlulamError
 from glulam.faults import PolicyError
-from glulam.layouts import ActionSpec, BoxLayout, Feature, TokenLayout
+from glulam.inputs import INPUTS, OPTIONAL_INPUTS, TOKENS
+from glulam.layouts import ActionSpec, BoxLayout, Feature, TokenLayout  # noqa: TC001 - attrs evaluates the types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["BOX_DTYPES", "INPUTS", "OPTIONAL_INPUTS", "EnvSpec"]
+__all__ = ["EnvSpec"]
 
 VIEW_LIMIT = 16  # a packed location byte holds a row and a column of 4 bits each
 BYTE_LIMIT = 255
@@ -74,8 +75,8 @@ class EnvSpec:
         if not all(isinstance(size, int) and size >= 1 for size in box.shape):
             yield f"box.shape is {list(box.shape)}; each size is a whole number of at least 1"
             return
-        if box.dtype not in BOX_DTYPES:
-            yield f"box.dtype is {box.dtype!r}; write one of {', '.join(BOX_DTYPES)}"
+        if box.dtype not in box.DTYPES:
+            yield f"box.dtype is {box.dtype!r}; write one of {', '.join(box.DTYPES)}"
         if self.features or self.tags or self.view_height or self.view_width:
             yield "features, tags and a view belong to tokens; a box of numbers has none"
         if self.num_agents < 1:
@@ -84,8 +85,8 @@ class EnvSpec:
     def _contradictions(self) -> Iterator[str]:
         yield from self._bad_sizes()
         yield from self.actions.contradictions()
+        yield from self._bad_features()
         for what, values in (
-            ("feature id", [feature.id for feature in self.features]),
             ("feature name", [feature.name for feature in self.features]),
             ("tag", self.tags),
             ("action", self.actions.names),
@@ -93,12 +94,21 @@ class EnvSpec:
             for value, times in Counter(values).items():
                 if times > 1:
                     yield f"{what} {value!r} appears twice"
-        for feature in self.features:
-            if not 0 <= feature.id <= BYTE_LIMIT:
-                yield f"feature {feature.name!r} has id {feature.id}; a token's byte holds 0 to {BYTE_LIMIT}"
         for key in self.optional_inputs:
             if key not in OPTIONAL_INPUTS:
                 yield f"unknown optional input {key!r}; there are: {', '.join(OPTIONAL_INPUTS)}"
+
+    def _bad_features(self) -> Iterator[str]:
+        if len(self.features) > BYTE_LIMIT + 1:
+            yield f"it has {len(self.features)} features; a token's byte tells {BYTE_LIMIT + 1} apart at most"
+            return
+        owners: dict[int, str] = {}
+        for feature in self.features:
+            if not 0 <= feature.id <= BYTE_LIMIT:
+                yield f"feature {feature.name!r} has id {feature.id}; a token's byte holds 0 to {BYTE_LIMIT}"
+            owner = owners.setdefault(feature.id, feature.name)
+            if owner != feature.name:
+                yield f"features {owner!r} and {feature.name!r} both claim id {feature.id}; give each its own"
 
     @property
     def token_layout(self) -> TokenLayout:
@@ -177,14 +187,28 @@ class EnvSpec:
         return frozenset((*(feature.name for feature in self.features), *self.tags, *self.actions.names))
 
     def renamed(self, aliases: Mapping[str, str]) -> Self:
-        """Return the same world with some of its features, tags and actions under other names."""
+        """Return the same world with some of its features, tags and actions under other names.
+
+        Names that it does not have are ignored.
+
+        Raises:
+            GlulamError: if two things would have one name.
+        """
+        if not aliases:
+            return self
+        try:
+            return self._renamed(aliases)
+        except GlulamError as error:
+            used = ", ".join(f"{alias} = {name}" for alias, name in aliases.items() if alias in self.names)
+            msg = f"{error} (with the aliases {used})"
+            raise GlulamError(msg) from error
+
+    def _renamed(self, aliases: Mapping[str, str]) -> Self:
         return attrs.evolve(
             self,
             features=tuple(attrs.evolve(item, name=aliases.get(item.name, item.name)) for item in self.features),
             tags=tuple(aliases.get(tag, tag) for tag in self.tags),
-            actions=attrs.evolve(
-                self.actions, names=tuple(aliases.get(name, name) for name in self.actions.names)
-            ),
+            actions=attrs.evolve(self.actions, names=[aliases.get(name, name) for name in self.actions.names]),
         )
 
     def dim(self, name: str) -> int:
@@ -260,23 +284,3 @@ TOKEN_DIMS = (
 )
 BOX_DIMS = ("box_size",)
 ENV_DIMS = (*TOKEN_DIMS, *BOX_DIMS, "num_actions", "num_choices", "num_agents")
-
-BOX_DTYPES = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
-
-TOKENS = {"env_obs": ("env.num_tokens env.token_columns", "uint8")}
-
-INPUTS = {
-    "env_obs": ("...", "any"),  # tokens or a box: only an environment can tell
-    "env_id": ("", "int64"),
-    "rewards": ("", "float32"),
-    "dones": ("", "bool"),
-    "truncateds": ("", "bool"),
-}
-
-OPTIONAL_INPUTS = {
-    "action_mask": ("env.num_actions", "bool"),
-    "last_actions": ("...", "any"),  # as the actions are: only an environment can tell
-    "last_rewards": ("", "float32"),
-    "agent_id": ("", "int64"),
-    "team_id": ("", "int64"),
-}

@@ -39,7 +39,7 @@ class KeySpec:
     next_step: bool = False
 
 
-def reads(
+def reads(  # noqa: PLR0913 - each is an independent, named choice
     default: str | None = attrs.NOTHING,  # type: ignore[assignment]
     *,
     dtype: str = "float",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from math import isinf
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import attrs
 
@@ -48,12 +49,18 @@ def _sizes(shape: Iterable[int]) -> tuple[int, ...]:
 class BoxLayout:
     """How an observation row of plain numbers is laid out, in a world without tokens."""
 
+    DTYPES: ClassVar[tuple[str, ...]] = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
+
     shape: tuple[int, ...] = attrs.field(converter=_sizes)
     dtype: str = "float32"
 
 
-def _bounds(values: Iterable[float]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
+def _bounds(values: Iterable[float | None]) -> tuple[float | None, ...]:
+    return tuple(None if value is None or isinf(value) else float(value) for value in values)
 
 
 @attrs.frozen(kw_only=True)
@@ -63,13 +70,13 @@ class ActionSpec:
     * discrete: one of `names`;
     * multi-discrete: one option of each of several choices. `choices` says how many of the names belong to each, in
       turn; the name of an option starts with its choice, as in `move:north`;
-    * continuous: a number for each name, from `low` to `high` (infinite where there is no bound).
+    * continuous: a number for each name, from `low` to `high` (None where there is no bound).
     """
 
-    names: tuple[str, ...]
+    names: tuple[str, ...] = attrs.field(converter=_names)
     choices: tuple[int, ...] = attrs.field(default=(), converter=_sizes)
-    low: tuple[float, ...] = attrs.field(default=(), converter=_bounds)
-    high: tuple[float, ...] = attrs.field(default=(), converter=_bounds)
+    low: tuple[float | None, ...] = attrs.field(default=(), converter=_bounds)
+    high: tuple[float | None, ...] = attrs.field(default=(), converter=_bounds)
 
     @property
     def kind(self) -> Literal["discrete", "multi-discrete", "continuous"]:
@@ -101,5 +108,5 @@ class ActionSpec:
                 sizes = f"{len(self.low)} lower and {len(self.high)} upper bounds"
                 yield f"there are {sizes} for {len(self.names)} actions; one of each a name"
             for name, low, high in zip(self.names, self.low, self.high, strict=False):
-                if not low < high:
+                if low is not None and high is not None and not low < high:
                     yield f"action {name!r} goes from {low} to {high}; the lower bound comes first"

@@ -13,13 +13,15 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
 from glulam._errors import GlulamError
-from glulam.experience import ExperienceSpec, Key, TensorSpec, merge_specs
+from glulam._methods import outermost_methods
+from glulam.experience import ExperienceSpec, merge_specs
 from glulam.memory import MemoryLayer, Rows
 from glulam.recurrence import Recurrence, state_of
-from glulam.specs import loss_specs, policy_specs
+from glulam.resolver import in_environment
+from glulam.specs import layer_specs, loss_specs, policy_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from glulam.bound import BoundLayer
     from glulam.environment import EnvSpec
@@ -44,6 +46,8 @@ class Policy(nn.Module):
         self.env = env
         self.in_keys: list[str] = ["env_obs"]
         self.out_keys: list[str] = []
+        self.aliases: dict[str, str] = {}
+        """Names of the environment's features, tags and actions that the policy knows by another name."""
         self._rows: Rows | None = None
         self._keep: tuple[str, ...] = ()
 
@@ -102,14 +106,14 @@ class Policy(nn.Module):
         inputs = self._inputs(td, td.batch_size)
         memories = self.memory_layers()
         if not memories:
-            return self.compute(inputs, Recurrence({}))
+            return inputs | self.compute(inputs, Recurrence({}))
         rows = self._rows_of(_get(td, "env_id"))
         reset = self._reset(td)
         recur = Recurrence({name: layer.slots.read(rows, reset) for name, layer in memories.items()})
         outputs = self.compute(inputs, recur)
         for name, state in recur.after.items():
             memories[name].slots.write(rows, state, f"layer {name!r}")
-        return outputs
+        return inputs | outputs
 
     def evaluate(self, td: TensorDictBase, state: TensorDictBase | None = None) -> TensorDict:
         """Score the actions of a TensorDict `[B, T]` (or `[B]`, one step) and return a new one.
@@ -139,7 +143,7 @@ class Policy(nn.Module):
             time = batch[1] if len(batch) > 1 else None
             states = {name: state_of(name, layer, state, batch[0]) for name, layer in memories.items()}
             recur = Recurrence(states, reset, time)
-        outputs = self.compute(inputs, recur)
+        outputs = inputs | self.compute(inputs, recur)
         head = self.action_head
         scored: list[str] = []
         if all(key in td.keys() for key in head.acted_keys):  # noqa: SIM118 - a TensorDict is no dict
@@ -152,13 +156,21 @@ class Policy(nn.Module):
 
     def _act(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         head = self.action_head
-        inputs = [None if key is None else outputs[key] for key in head.arguments]
-        return dict(zip(head.act_keys, head.module.act(*inputs), strict=True))  # type: ignore[operator]
+        return dict(zip(head.act_keys, head.module.act(*self._head_inputs(outputs)), strict=True))  # type: ignore[operator]
 
     def _score(self, outputs: dict[str, Tensor], actions: list[Tensor]) -> dict[str, Tensor]:
         head = self.action_head
-        inputs = [None if key is None else outputs[key] for key in head.arguments]
-        return dict(zip(head.score_keys, head.module.score(*inputs, *actions), strict=True))  # type: ignore[operator]
+        scored = head.module.score(*self._head_inputs(outputs), *actions)  # type: ignore[operator]
+        return dict(zip(head.score_keys, scored, strict=True))
+
+    def _head_inputs(self, outputs: dict[str, Tensor]) -> list[Tensor | None]:
+        head = self.action_head
+        null = {None, *self._not_offered(head)}
+        return [None if key in null else outputs[key] for key in head.arguments]  # type: ignore[index]
+
+    def _not_offered(self, layer: BoundLayer) -> frozenset[str]:
+        """Return the keys that a layer reads only where they are offered, and here are not."""
+        return layer.if_offered.difference(self.env.optional_inputs)
 
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         flat = len(batch) > 1
@@ -235,15 +247,34 @@ class Policy(nn.Module):
     # --- environment, layers, experience
 
     def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
-        """Move to `device` and let every layer that wants to adapt to `env` do so; memory is forgotten."""
+        """Move to `device` and let every layer that wants to adapt to `env` do so; memory is forgotten.
+
+        The layers see `env` under the names that the policy knows (`aliases`).
+
+        Raises:
+            GlulamError: if a layer cannot follow there (a PolicyError where its sizes do not fit).
+        """
+        if env != self.resolved.env:
+            self.resolved = in_environment(self.resolved, env)
         self.env = env
+        self.in_keys = self._offered_keys()
         self.to(device)
-        self.each("initialize_to_environment", env, torch.device(device))
+        self.each("initialize_to_environment", env.renamed(self.aliases), torch.device(device))
         self.reset_memory()
+
+    def learn_names(self, env: EnvSpec) -> dict[str, Any]:
+        """Let layers give what they do not know of `env` rows of its own, before they are initialised to it."""
+        return self.each("learn_names", env.renamed(self.aliases))
+
+    def _offered_keys(self) -> list[str]:
+        """Return the keys that are read from the present environment: the head's optional ones as it offers them."""
+        optional = self.action_head.if_offered
+        offered = [key for key in self.env.optional_inputs if key in optional]
+        return [*(key for key in self.in_keys if key not in optional), *offered]
 
     def each(self, method: str, *args: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the layers' method takes
         """Call a method on every layer that has it and return the results by layer."""
-        return {name: call(*args) for name, call in _with_method(self, method, "")}
+        return {name: call(*args) for name, call in outermost_methods(self, method)}
 
     def experience_spec(self) -> ExperienceSpec:
         """Return what the experience buffer must store for this policy and its losses.
@@ -252,14 +283,7 @@ class Policy(nn.Module):
             GlulamError: GL502 if two owners want one key stored differently, or GL501 if a loss wants a key
                 stored that nothing writes.
         """
-        return merge_specs([*policy_specs(self), *self._layer_specs(), *loss_specs(self)])
-
-    def _layer_specs(self) -> Iterator[tuple[str, Mapping[Key, TensorSpec]]]:
-        for name, layer in self.layers.items():
-            for source in (layer.config, layer.module):
-                spec = getattr(source, "experience_spec", None)
-                if spec is not None:
-                    yield f"layer {name!r}", spec()
+        return merge_specs([*policy_specs(self), *layer_specs(self), *loss_specs(self)])
 
     @property
     def device(self) -> torch.device:
@@ -282,14 +306,3 @@ def _get(td: TensorDictBase, key: str) -> Tensor:
         msg = f"the TensorDict lacks {key!r}, which the policy reads; it holds: {', '.join(map(str, td.keys()))}"
         raise GlulamError(msg)
     return value  # type: ignore[no-any-return]
-
-
-def _with_method(module: nn.Module, method: str, path: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield the outermost modules below `module` that have a method, and the bound method."""
-    for name, child in module.named_children():
-        where = f"{path}.{name}" if path else name
-        call = getattr(child, method, None)
-        if callable(call):
-            yield where, call
-        else:
-            yield from _with_method(child, method, where)

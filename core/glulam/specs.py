@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from glulam._errors import GlulamError
-from glulam.environment import INPUTS
 from glulam.experience import Key, TensorSpec, written_by_loss
+from glulam.inputs import INPUTS
 from glulam.keys import declared_keys
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from glulam.environment import EnvSpec
     from glulam.policy import Policy
 
-__all__ = ["loss_specs", "policy_specs"]
+__all__ = ["layer_specs", "loss_specs", "policy_specs"]
 
 SpecOf = tuple[str, "Mapping[Key, TensorSpec]"]
 
@@ -36,6 +36,15 @@ def policy_specs(policy: Policy) -> Iterator[SpecOf]:
             for key, spec in layer.state_spec().items()
         }
         yield f"the memory of layer {name!r}", state
+
+
+def layer_specs(policy: Policy) -> Iterator[SpecOf]:
+    """Yield what layers ask for themselves, in their config or their module."""
+    for name, layer in policy.layers.items():
+        for source in (layer.config, layer.module):
+            spec = getattr(source, "experience_spec", None)
+            if spec is not None:
+                yield f"layer {name!r}", spec()
 
 
 def loss_specs(policy: Policy) -> Iterator[SpecOf]:
@@ -95,7 +104,7 @@ def _custom_spec(policy: Policy, key: str) -> TensorSpec:
         msg = f"GL501: nothing writes {key!r}, which is to be stored; policy keys: {', '.join(policy.out_keys)}"
         raise GlulamError(msg)
     if key in policy.action_head.acted_keys:
-        return TensorSpec((), "int64")
+        return TensorSpec(policy.env.actions.shape, policy.env.actions.dtype)
     return TensorSpec((), _dtype(policy, "float"))
 
 

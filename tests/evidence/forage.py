@@ -1,4 +1,4 @@
-"""The reference policies on `mettagrid:forage`: three seeds each, by the commands that users type."""
+"""The reference policies on `mettagrid:forage`, by the commands that users type; fewer seeds for the slowest."""
 
 import json
 import os
@@ -11,10 +11,16 @@ from pathlib import Path
 
 from tests.evidence.record import commit, write_result
 
-SEEDS = (0, 1, 2)
+SEEDS = dict.fromkeys(("fast", "latent_attn_tiny", "latent_attn_small"), (0, 1, 2))
 EPISODES = 400
 ENV = "mettagrid:forage"
-STEPS = {"fast": 800_000, "latent_attn_tiny": 400_000}
+STEPS = {
+    "fast": 800_000,
+    "latent_attn_tiny": 400_000,
+    "latent_attn_small": 400_000,
+    "latent_attn_med": 400_000,
+    "vit_lstm": 400_000,
+}
 CURVE = ("agent_steps", "seconds", "return_mean", "ppo/entropy", "ppo/approx_kl", "ratio_error")
 
 
@@ -23,7 +29,8 @@ def run(names=tuple(STEPS)):
     start = commit()
     for name in names:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            runs = list(pool.map(lambda seed, name=name: train_and_evaluate(name, seed, STEPS[name]), SEEDS))
+            seeds = SEEDS.get(name, (0,))
+            runs = list(pool.map(lambda seed, name=name: train_and_evaluate(name, seed, STEPS[name]), seeds))
         command = " ".join(train_command(name, "SEED", STEPS[name], "OUT"))
         print(write_result(f"forage_{name}", command, start, steps=STEPS[name], episodes=EPISODES, runs=runs))
 

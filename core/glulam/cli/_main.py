@@ -14,6 +14,7 @@ from glulam.faults import nearest
 __all__ = ["run"]
 
 _OWN = {
+    "adapt": "glulam.cli._adapt:adapt",
     "check": "glulam.cli._check:check",
     "doctor": "glulam.cli._doctor:doctor",
     "explain": "glulam.cli._explain:explain",

@@ -14,7 +14,7 @@ from tensordict.nn import TensorDictModuleBase
 from torch.distributions import Categorical
 
 from glulam._errors import GlulamError
-from glulam.environment import INPUTS, OPTIONAL_INPUTS
+from glulam.inputs import INPUTS, OPTIONAL_INPUTS
 
 try:
     import torchrl.data as specs

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from glulam._unknown import UNKNOWN
-from glulam.environment import INPUTS, OPTIONAL_INPUTS
 from glulam.faults import is_slip, nearest, shorten, suggestion
+from glulam.inputs import INPUTS, OPTIONAL_INPUTS
 from glulam.keys import declared_keys
 from glulam.resolver._order import Misread, order_faults
 from glulam.resolver._piece import NAME

@@ -13,24 +13,23 @@ from glulam.catalog import PluginError, Registry
 from glulam.config import LossConfig, PolicyConfig
 from glulam.document import Document, mapping_document
 from glulam.environment import EnvSpec
-from glulam.faults import Fault, Place, PolicyError, shorten, suggestion
+from glulam.faults import Fault, Place, PolicyError
+from glulam.resolver._actions import check_actions
+from glulam.resolver._custom import custom_policy, registered_config
 from glulam.resolver._draft import ROLES, Draft, DraftLayer, draft_config, draft_outline
 from glulam.resolver._experience import check_experience
 from glulam.resolver._graph import Graph, check_keys
 from glulam.resolver._lint import lint
 from glulam.resolver._losses import check_losses, resolve_losses
-from glulam.resolver._outline import find_source, header_faults, outline_document
+from glulam.resolver._outline import find_source, outline_document
 from glulam.resolver._resolved import ResolvedLayer, ResolvedPolicy
 from glulam.resolver._shapes import check_shapes
 from glulam.resolver._structure import check_shared, structure_layers
-from glulam.structure import structure_fields
 
 if TYPE_CHECKING:
     from glulam.resolver._dims import KeyInfo
 
 __all__ = ["Source", "resolve"]
-
-CUSTOM_FIELDS = ("glulam", "name", "policy", "config")
 
 Source: TypeAlias = str | Path | Mapping[str, Any] | PolicyConfig | ResolvedPolicy
 
@@ -69,7 +68,7 @@ def resolve(
     if draft.custom is not None:
         if faults:
             raise PolicyError(faults)
-        return _custom(draft, draft.custom, spec, wanted, registry)
+        return custom_policy(draft.name, draft.custom, spec, wanted, registry)
     keys = _check(draft, spec, wanted, faults)
     if faults:
         raise PolicyError(faults)
@@ -93,6 +92,7 @@ def _check(
     faults += check_keys(graph)
     keys, found = check_shapes(layers, env)
     faults += [*found, *check_shared(draft.layers), *check_losses(losses, graph, keys, draft.document)]
+    faults += check_actions(layers, keys, env)
     faults += check_experience(draft.layers, losses, keys, env)
     return keys
 
@@ -133,48 +133,10 @@ def _draft(source: Any, registry: Registry) -> Draft:  # noqa: ANN401 - a Source
         msg = f"cannot resolve a {type(source).__name__}: give a name, a path, a mapping or a PolicyConfig"
         raise GlulamError(msg)
     if isinstance(source.value, dict) and "policy" in source.value:
-        draft = draft_config(_registered_config(source, registry), registry)
+        draft = draft_config(registered_config(source, registry), registry)
         draft.name = source.value.get("name", draft.name)
         return draft
     return draft_outline(outline_document(source, registry), registry)
-
-
-def _registered_config(document: Document, registry: Registry) -> PolicyConfig:
-    """Return the Python config that a file names by `policy: NAME`, with the fields under `config`."""
-    faults = [*document.faults, *header_faults(document)]
-    for field in document.value:
-        if field not in CUSTOM_FIELDS:
-            remedy = suggestion(str(field), CUSTOM_FIELDS, f"remove it; there are: {', '.join(CUSTOM_FIELDS)}")
-            faults.append(document.fault("GL102", f"unknown field {field!r}", remedy, field, key=True))
-    try:
-        entry = registry.policies.find(str(document.value["policy"]))
-        cls = None if entry.resource else entry.load()
-    except PluginError as error:
-        raise PolicyError([*faults, document.fault(error.code, error.message, error.remedy, "policy")]) from error
-    if cls is None:
-        found = document.fault("GL104", "not a Python policy", "write 'extends' for 'policy'", "policy", key=True)
-        raise PolicyError([*faults, found])
-    fields = document.value.get("config") or {}
-    if not isinstance(fields, dict):
-        found = document.fault("GL104", f"config is {shorten(repr(fields))}, no mapping", "write its fields", "config")
-        raise PolicyError([*faults, found])
-    config, problems = structure_fields(cls, fields)
-    for problem in problems:
-        place = ("config", *problem.place(fields))
-        faults.append(document.fault(problem.code, problem.message, problem.remedy, *place, key=problem.at_key))
-    if faults or config is None:
-        raise PolicyError(faults)
-    return config  # type: ignore[no-any-return]
-
-
-def _custom(
-    draft: Draft, config: PolicyConfig, env: EnvSpec | None, losses: tuple[LossConfig, ...], registry: Registry
-) -> ResolvedPolicy:
-    entry = registry.policies.entry_of(type(config))
-    return ResolvedPolicy(
-        name=draft.name, obs_shaper=None, layers=(), action_head=None, keys={}, env=env, losses=losses,
-        custom=config, custom_kind=entry.qualified if entry else None,
-    )  # fmt: skip
 
 
 def _resolved(layer: DraftLayer) -> ResolvedLayer:

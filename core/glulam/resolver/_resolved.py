@@ -57,7 +57,8 @@ class ResolvedLayer:
 class ResolvedPolicy:
     """A policy that passed every check: complete configs in order of execution, and what is known of each key.
 
-    `custom` holds a config that builds its policy itself; the layers are empty then. `advice` is what the lints of
+    `custom` holds a config that builds its policy itself; the layers are empty then, and `parts` holds the layer configs
+    among its fields. `advice` is what the lints of
     its plugins say.
     """
 
@@ -71,6 +72,7 @@ class ResolvedPolicy:
     source: Mapping[str, Any] | None = None
     custom: PolicyConfig | None = None
     custom_kind: str | None = None
+    parts: tuple[ResolvedLayer, ...] = ()
     advice: tuple[Fault, ...] = ()
 
     @property
@@ -90,7 +92,10 @@ class ResolvedPolicy:
             if self.custom_kind is None:
                 msg = f"policy {self.name!r} is not registered under 'glulam.policies', so that no file can name it"
                 raise GlulamError(msg)
-            return head | {"policy": self.custom_kind, "config": plain_fields(self.custom)}
+            fields = plain_fields(self.custom) | {part.name: part.to_mapping() for part in self.parts}
+            for part in self.parts:
+                del fields[part.name]["name"]  # the field is its name
+            return head | {"policy": self.custom_kind, "config": fields}
         if self.obs_shaper is None or self.action_head is None:
             msg = f"policy {self.name!r} has no observation shaper or no action head"
             raise GlulamError(msg)

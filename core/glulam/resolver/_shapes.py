@@ -12,7 +12,7 @@ from glulam._errors import GlulamError
 from glulam._guard import PLUGIN_ERRORS, told
 from glulam._per_class import per_class
 from glulam._unknown import UNKNOWN, UnknownError
-from glulam.environment import INPUTS, OPTIONAL_INPUTS
+from glulam.inputs import INPUTS, OPTIONAL_INPUTS
 from glulam.keys import FROM_ENV, declared_keys
 from glulam.resolver._dims import SHAPELESS, Dim, KeyInfo, env_dim, is_compatible, is_same_dtype
 from glulam.structure import invalid_fields

@@ -5,18 +5,27 @@ Legend: `N` tokens of a row.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
-from attrs.validators import and_, gt, optional
+from attrs.validators import and_, gt, in_, optional
 
 import glulam
 
 if TYPE_CHECKING:
+    from glulam_attention.attention_pool import AttentionPool
     from glulam_attention.latent import LatentAttention
     from glulam_attention.self_attention import SelfAttention
 
-__all__ = ["LatentAttentionConfig", "SelfAttentionConfig"]
+__all__ = ["AttentionPoolConfig", "LatentAttentionConfig", "PoolMethod", "SelfAttentionConfig"]
+
+PoolMethod = Literal["mean", "first", "attention"]
+_divides_width = glulam.divides("in_dim")
+
+
+def _heads_divide(config: AttentionPoolConfig, field: attrs.Attribute[Any], number: int) -> None:
+    if config.method == "attention":  # the other methods have no heads, and take any width
+        _divides_width(config, field, number)
 
 
 @glulam.layer
@@ -98,6 +107,38 @@ class SelfAttentionConfig(glulam.LayerConfig):
 
         in_dim = _known(self.in_dim, "self_attention")
         return SelfAttention(in_dim, self.out_dim, num_layers=self.num_layers, num_heads=self.num_heads)
+
+
+@glulam.layer
+class AttentionPoolConfig(glulam.LayerConfig):
+    """A set of vectors becomes one: their mean, the first, or what one learned query reads; then a linear map.
+
+    Attributes:
+        in_key: Key of the set of vectors to read.
+        mask_key: Key of the mask, True at real vectors; vectors outside it are not seen, and null means that all are
+            real.
+        out_key: Key of the result, one vector.
+        in_dim: Width of a vector of the set; inferred from the layer that writes it where it is left out.
+        method: How the set becomes one vector: `mean` of the real ones, the `first` real one, or the `attention` of a
+            learned query to them; zeros where none is real. A LayerNorm and the linear map follow.
+        num_heads: Heads of the attention; must divide `in_dim`. The other methods have none.
+        out_dim: Width of the result.
+    """
+
+    in_key: str = glulam.reads("latents", dtype="float", shape="N in_dim")
+    mask_key: str | None = glulam.reads(None, dtype="bool", shape="N", optional=True)
+    out_key: str = glulam.writes("encoded", dtype="float", shape="out_dim")
+    in_dim: int | None = attrs.field(default=None, validator=optional(gt(0)))
+    method: PoolMethod = attrs.field(default="attention", validator=in_(("mean", "first", "attention")))
+    num_heads: int = attrs.field(default=4, validator=and_(gt(0), _heads_divide))
+    out_dim: int = attrs.field(default=128, validator=gt(0))
+
+    def build(self) -> AttentionPool:
+        """Return the module."""
+        from glulam_attention.attention_pool import AttentionPool
+
+        in_dim = _known(self.in_dim, "attention_pool")
+        return AttentionPool(in_dim, self.out_dim, method=self.method, num_heads=self.num_heads)
 
 
 def _known(in_dim: int | None, layer: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from glulam import GlulamError
+from glulam_basics._one_shape import one_shape
 
 __all__ = ["Add"]
 
@@ -16,11 +16,9 @@ class Add(nn.Module):
         """Return the sum, of the shape of each input.
 
         Raises:
-            GlulamError: if the shapes differ; broadcasting would hide a mistake.
+            GlulamError: if the shapes differ.
         """
+        one_shape("add", first, others)
         for other in others:
-            if other.shape != first.shape:
-                msg = f"add: shapes {list(first.shape)} and {list(other.shape)} differ"
-                raise GlulamError(msg)
             first = first + other
         return first

@@ -8,13 +8,14 @@ import attrs
 from attrs.validators import deep_iterable, ge, gt, in_, optional
 
 import glulam
+from glulam_basics._joins import AddConfig, ConcatConfig, MultiplyConfig
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from glulam_basics.add import Add
-    from glulam_basics.concat import Concat
+    from glulam_basics.flatten import Flatten
     from glulam_basics.linear import Linear
+    from glulam_basics.residual_mlp import ResidualMlp
     from glulam_basics.vector import VectorShaper
 
 __all__ = [
@@ -22,9 +23,12 @@ __all__ = [
     "ActivationName",
     "AddConfig",
     "ConcatConfig",
+    "FlattenConfig",
     "LayerNormConfig",
     "LinearConfig",
     "MlpConfig",
+    "MultiplyConfig",
+    "ResidualMlpConfig",
     "VectorShaperConfig",
 ]
 
@@ -33,12 +37,6 @@ _is_activation = in_(("relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigm
 # Any: attrs types a validator by the field it is first used in.
 _positive: Any = optional(gt(0))
 _positives: Any = optional(deep_iterable(gt(0)))
-
-
-def _one_a_key(config: ConcatConfig, _: object, widths: tuple[int, ...] | None) -> None:
-    if widths is not None and len(widths) != len(config.keys):
-        msg = f"in_dims holds {len(widths)} widths for {len(config.keys)} keys"
-        raise ValueError(msg)
 
 
 @glulam.layer
@@ -126,6 +124,49 @@ class MlpConfig(glulam.LayerConfig):
 
 
 @glulam.layer
+class ResidualMlpConfig(glulam.LayerConfig):
+    """Blocks of two linear maps of the last dim, each normalised first and added to what it reads.
+
+    A block is x + W2 f(W1 LayerNorm(x)), with biases. No norm follows the last one: add a `layer_norm` where the
+    scale matters.
+
+    Attributes:
+        in_key: Key of the input, of any shape that ends in `in_dim`.
+        out_key: Key of the output, of the input's shape but for the last dim where `out_dim` is set.
+        in_dim: Width of the input and of all blocks; inferred from the layer that writes it where it is left out.
+        num_blocks: Blocks, one after the other.
+        hidden_size: Width between the two maps of a block.
+        activation: The function between them.
+        out_dim: Width to which a last linear map takes the output; without it there is none, and the width is `in_dim`.
+    """
+
+    in_key: str = glulam.reads(shape="... in_dim")
+    out_key: str = glulam.writes(shape="... width")
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
+    num_blocks: int = attrs.field(default=2, validator=gt(0))
+    hidden_size: int = attrs.field(default=128, validator=gt(0))
+    activation: ActivationName = attrs.field(default="relu", validator=_is_activation)
+    out_dim: int | None = attrs.field(default=None, validator=_positive)
+
+    @property
+    def width(self) -> int:
+        """Width of the output."""
+        return _known("in_dim", self.in_dim) if self.out_dim is None else self.out_dim
+
+    def build(self) -> ResidualMlp:
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
+        from glulam_basics.residual_mlp import ResidualMlp
+
+        return ResidualMlp(
+            _known("in_dim", self.in_dim),
+            self.hidden_size,
+            self.activation,
+            num_blocks=self.num_blocks,
+            out_dim=self.out_dim,
+        )
+
+
+@glulam.layer
 class ActivationConfig(glulam.LayerConfig):
     """One activation function, on tensors of any shape.
 
@@ -170,71 +211,35 @@ class LayerNormConfig(glulam.LayerConfig):
 
 
 @glulam.layer
-class ConcatConfig(glulam.LayerConfig):
-    """Several keys joined along their last dim.
+class FlattenConfig(glulam.LayerConfig):
+    """A set of a fixed number of vectors as one vector, one after the other.
 
     Attributes:
-        keys: Keys to join, in this order; at least two, alike in all dims but the last.
-        out_key: Key of the result, as wide as all inputs together.
-        in_dims: Widths of the inputs, one a key; inferred from the layers that write them where they are left out.
+        in_key: Key of the set: its number of vectors must not vary at run time.
+        out_key: Key of the vector, of width `num_vectors` times `in_dim`.
+        num_vectors: Vectors of the set; inferred from the layer that writes it where it is left out.
+        in_dim: Width of each; inferred like `num_vectors`.
     """
 
-    keys: tuple[str, ...] = glulam.reads_many(shape="... in_dims")
-    out_key: str = glulam.writes(shape="... out_dim")
-    in_dims: tuple[int, ...] | None = attrs.field(default=None, validator=[_positives, _one_a_key])
-
-    def __attrs_post_init__(self) -> None:
-        _at_least_two(self.keys)
+    in_key: str = glulam.reads(shape="num_vectors in_dim")
+    out_key: str = glulam.writes(shape="out_dim")
+    num_vectors: int | None = attrs.field(default=None, validator=_positive)
+    in_dim: int | None = attrs.field(default=None, validator=_positive)
 
     @property
     def out_dim(self) -> int:
-        """The sum of the widths."""
-        return sum(_known_widths(self.in_dims))
+        """All numbers of the set."""
+        return _known("num_vectors", self.num_vectors) * _known("in_dim", self.in_dim)
 
-    def build(self) -> Concat:
-        """Return the module; GlulamError where `in_dims` are neither given nor inferred yet."""
-        from glulam_basics.concat import Concat
+    def build(self) -> Flatten:
+        """Return the module; GlulamError where a size is neither given nor inferred yet."""
+        from glulam_basics.flatten import Flatten
 
-        return Concat(_known_widths(self.in_dims))
-
-
-@glulam.layer
-class AddConfig(glulam.LayerConfig):
-    """The sum of several keys of one shape: a residual, or a skip around layers.
-
-    Attributes:
-        keys: Keys to add, at least two; nothing is broadcast.
-        out_key: Key of the sum, of the shape of each input.
-    """
-
-    keys: tuple[str, ...] = glulam.reads_many(shape="...")
-    out_key: str = glulam.writes(shape="...")
-
-    def __attrs_post_init__(self) -> None:
-        _at_least_two(self.keys)
-
-    def build(self) -> Add:
-        """Return the module."""
-        from glulam_basics.add import Add
-
-        return Add()
+        return Flatten(_known("num_vectors", self.num_vectors), _known("in_dim", self.in_dim))
 
 
-def _at_least_two(keys: tuple[str, ...]) -> None:
-    if len(keys) < 2:  # noqa: PLR2004 - two, as the message says
-        msg = f"keys names {len(keys)} of at least 2 keys"
-        raise ValueError(msg)
-
-
-def _known(name: str, width: int | None) -> int:
-    if width is None:
+def _known(name: str, size: int | None) -> int:
+    if size is None:
         msg = f"{name} is not known; set it, or let a policy infer it"
         raise glulam.GlulamError(msg)
-    return width
-
-
-def _known_widths(widths: tuple[int, ...] | None) -> tuple[int, ...]:
-    if widths is None:
-        msg = "in_dims is not known; set it to the widths of keys, in order"
-        raise glulam.GlulamError(msg)
-    return widths
+    return size

@@ -26,7 +26,7 @@ MODES = ("same_step", "next_step", "disabled")
 
 
 class GymnasiumEnvironments:
-    """The family `gymnasium`: ids that observe an array of numbers and choose one of a few actions.
+    """The family `gymnasium`: ids that observe an array of numbers, with actions of any of three kinds.
 
     Neither Gymnasium nor an environment is imported before a task is asked for, nor is torch for its spec.
     """

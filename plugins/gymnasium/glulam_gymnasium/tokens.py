@@ -14,7 +14,7 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX, STATE_TO_IDX
 from minigrid.minigrid_env import MiniGridEnv
 
 from glulam import EnvSpec, Feature, GlulamError, TokenLayout
-from glulam_gymnasium.spaces import action_spec
+from glulam_gymnasium.spaces import action_spec, offered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +53,10 @@ def grid_spec(env: gymnasium.Env[Any, Any], *, name: str, autoreset: Autoreset) 
         most = f"{LARGEST_VIEW} x {LARGEST_VIEW}"
         msg = f"{name}: it shows {width} x {height} cells, and the location byte of a token has room for {most}"
         raise GlulamError(msg)
+    actions = action_spec(env, name=name)
+    if actions.kind != "discrete":
+        msg = f"{name}: its actions are {env.action_space}; the family minigrid needs Discrete ones"
+        raise GlulamError(msg)
     return EnvSpec(
         name=name,
         tokens=TokenLayout(count=1 + CHANNELS * width * height, padding=PADDING, global_location=GLOBAL),
@@ -60,7 +64,8 @@ def grid_spec(env: gymnasium.Env[Any, Any], *, name: str, autoreset: Autoreset) 
         view_width=width,
         features=tuple(Feature(name=feature, id=number, values="tag") for number, feature in enumerate(FEATURES)),
         tags=TAGS,
-        actions=action_spec(env, name=name),
+        actions=actions,
+        optional_inputs=offered(env, actions),
         autoreset=autoreset,
     )
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 
-from glulam import GlulamError
+from glulam import GlulamError, checked_actions
+from glulam_gymnasium.episodes import Episodes
+from glulam_gymnasium.spaces import MASK, own_actions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import gymnasium
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -27,19 +29,13 @@ if TYPE_CHECKING:
     Observer = Callable[[NDArray[Any], NDArray[Any]], None]
     """Takes stacked observations and fills the rows of `env_obs` with what they show."""
 
-__all__ = ["GymnasiumEnvironment", "episode_seed", "make_world"]
+__all__ = ["GymnasiumEnvironment", "make_world"]
 
-SEED_MASK = 0x7FFF_FFFF  # some environments take C ints
 MODES = {
     "same_step": AutoresetMode.SAME_STEP,
     "next_step": AutoresetMode.NEXT_STEP,
     "disabled": AutoresetMode.DISABLED,
 }
-
-
-def episode_seed(seed: int, copy: int, episode: int) -> int:
-    """Return the seed of one episode: a hash, so neighbouring seeds share no episodes."""
-    return int(np.random.SeedSequence((seed, copy, episode)).generate_state(1)[0]) & SEED_MASK
 
 
 def make_world(
@@ -69,9 +65,11 @@ def make_world(
         msg = f"{spec.name}: seed is {seed}; it must not be negative"
         raise GlulamError(msg)
     kind = RestartableGymnasiumEnvironment if spec.autoreset == "disabled" else GymnasiumEnvironment
-    makers = [partial(_Episodes, one, seed, copy) for copy in range(num_envs)]
+    masks = torch.ones((num_envs, spec.num_actions), dtype=torch.bool) if MASK in spec.optional_inputs else None
+    rows = [None] * num_envs if masks is None else list(masks.numpy())
+    makers = [partial(Episodes, one, seed, copy, row) for copy, row in enumerate(rows)]
     vector = SyncVectorEnv(makers, copy=False, autoreset_mode=MODES[spec.autoreset])
-    return kind(vector, spec, observe)
+    return kind(vector, spec, observe, masks)
 
 
 class GymnasiumEnvironment:
@@ -84,28 +82,36 @@ class GymnasiumEnvironment:
     `dones` are Gymnasium's terminations, `truncateds` its truncations of episodes that have not terminated in
     the same step. Under `next_step` and `disabled` `final_obs` is the very tensor `env_obs`.
 
+    `last_actions` and `last_rewards` belong to the episode of `env_obs`: zeros with its first observation, where
+    `rewards` may be those of the episode before. Actions are shown as they were given, before any clipping.
+    `action_mask` (where `spec` names it) says what `env_obs` allows.
+
     Episode k of copy e depends on (seed, e, k) and the actions alone, whatever `num_envs` is: each is seeded,
     where Gymnasium itself would let one generator run on. `reset` goes on to the next episode, also where the
     current one is unfinished.
     """
 
-    def __init__(self, vector: SyncVectorEnv[Any, Any], spec: EnvSpec, observe: Observer | None) -> None:
+    def __init__(
+        self, vector: SyncVectorEnv[Any, Any], spec: EnvSpec, observe: Observer | None, masks: Tensor | None
+    ) -> None:
         self.spec = spec
         self._vector = vector
         self._observe = observe
         self._closed = False
-        space: Any = vector.single_action_space
-        self._first_action = int(space.start)
-        rows = vector.num_envs
+        rows, actions = vector.num_envs, spec.actions
         self._outputs = {
             "env_id": torch.arange(rows, dtype=torch.int64),
             "rewards": torch.zeros(rows, dtype=torch.float32),
             "dones": torch.zeros(rows, dtype=torch.bool),
             "truncateds": torch.zeros(rows, dtype=torch.bool),
+            "last_actions": torch.zeros((rows, *actions.shape), dtype=getattr(torch, actions.dtype)),
+            "last_rewards": torch.zeros(rows, dtype=torch.float32),
         }
-        self._rewards, self._dones, self._truncateds = (
-            self._outputs[key].numpy() for key in ("rewards", "dones", "truncateds")
-        )
+        if masks is not None:
+            self._outputs[MASK] = masks  # its rows are written by the copies themselves
+        self._rewards, self._dones, self._truncateds, self._last_actions, self._last_rewards = self._zeroed = [
+            self._outputs[key].numpy() for key in ("rewards", "dones", "truncateds", "last_actions", "last_rewards")
+        ]
 
     def reset(self) -> TensorDict:
         """Start the next episode in every copy; rewards and flags are zero.
@@ -118,7 +124,7 @@ class GymnasiumEnvironment:
         if "env_obs" not in self._outputs:
             self._allocate(observations)
         self._show(observations)
-        for output in (self._rewards, self._dones, self._truncateds):
+        for output in self._zeroed:
             output.fill(0)
         return self._output()
 
@@ -126,18 +132,23 @@ class GymnasiumEnvironment:
         """Apply one action a row.
 
         Args:
-            actions: `[B]`, int64 (or int32), indices into `spec.actions.names`; on any device.
+            actions: as `glulam.checked_actions` takes them; numbers beyond their bounds are clipped to them.
 
         Raises:
-            GlulamError: if the actions have another shape or type or are out of range, `reset` was not called,
-                or a row waits for `restart`. Nothing is stepped then.
+            GlulamError: if the actions have another shape or type, are out of range or not finite, `reset` was not
+                called, or a row waits for `restart`. Nothing is stepped then.
         """
         self._check_started("step")
         self._check_ready()
-        observations, rewards, terminated, truncated, infos = self._vector.step(self._checked(actions))
+        given = checked_actions(actions, self.spec, len(self._dones)).numpy()
+        ended = self._dones | self._truncateds  # before this step
+        observations, rewards, terminated, truncated, infos = self._vector.step(
+            own_actions(self._vector.single_action_space, given)
+        )
         np.copyto(self._rewards, rewards, casting="same_kind")
         np.copyto(self._dones, terminated)
         np.logical_and(truncated, ~terminated, out=self._truncateds)
+        self._remember(given, terminated | truncated if self.spec.autoreset == "same_step" else ended)
         self._show(observations)
         if "final_obs" in infos:  # under same_step alone
             self._show_final(infos["final_obs"], np.flatnonzero(infos["_final_obs"]))
@@ -162,21 +173,12 @@ class GymnasiumEnvironment:
     def _check_ready(self) -> None:
         """Refuse to step where an episode has ended and nothing starts the next one."""
 
-    def _checked(self, actions: Tensor) -> NDArray[Any]:
-        """Return actions by the environment's own numbers."""
-        rows, limit = len(self._dones), self.spec.num_actions
-        if actions.shape != (rows,) or actions.dtype not in (torch.int64, torch.int32):
-            msg = (
-                f"{self.spec.name}: actions are {actions.dtype} {list(actions.shape)}; "
-                f"they must be torch.int64 [{rows}], one a row"
-            )
-            raise GlulamError(msg)
-        values: NDArray[Any] = actions.cpu().numpy()
-        if values.min() < 0 or values.max() >= limit:
-            row = int(np.flatnonzero((values < 0) | (values >= limit))[0])
-            msg = f"{self.spec.name}: action {values[row]} in row {row}; actions go from 0 to {limit - 1}"
-            raise GlulamError(msg)
-        return values + self._first_action
+    def _remember(self, actions: NDArray[Any], begun: NDArray[np.bool_]) -> None:
+        """Show actions and their rewards as the last ones, but for rows where an episode has just begun."""
+        np.copyto(self._last_actions, actions, casting="same_kind")
+        np.copyto(self._last_rewards, self._rewards)
+        self._last_actions[begun] = 0
+        self._last_rewards[begun] = 0
 
     def _allocate(self, observations: NDArray[Any]) -> None:
         if self._observe is None:
@@ -211,7 +213,8 @@ class RestartableGymnasiumEnvironment(GymnasiumEnvironment):
     def restart(self, rows: Tensor) -> TensorDict:
         """Start the next episode in some rows, ended or not, and return the present observation of every row.
 
-        Reward and flags of those rows are zero, those of the others as they were; without any row nothing changes.
+        Rewards, flags and last action of those rows are zero, those of the others as they were; without any row
+        nothing changes.
 
         Args:
             rows: `[B]`, bool; on any device.
@@ -230,7 +233,7 @@ class RestartableGymnasiumEnvironment(GymnasiumEnvironment):
         if mask.any():
             observations, _ = self._vector.reset(options={"reset_mask": mask})
             self._show(observations)
-            for output in (self._rewards, self._dones, self._truncateds):
+            for output in self._zeroed:
                 output[mask] = 0
         return self._output()
 
@@ -240,24 +243,3 @@ class RestartableGymnasiumEnvironment(GymnasiumEnvironment):
             rows = np.flatnonzero(ended).tolist()
             msg = f"{self.spec.name}: the episodes of rows {rows} have ended; call restart() before step()"
             raise GlulamError(msg)
-
-
-class _Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """One copy: it seeds each of its episodes, and keeps Gymnasium's infos to itself."""
-
-    def __init__(self, one: Callable[[], gymnasium.Env[Any, Any]], seed: int, copy: int) -> None:
-        super().__init__(one())
-        self._seed, self._copy, self._next = seed, copy, 0
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:  # noqa: ARG002  # Gymnasium's signature; the vector passes neither
-        """Start the next episode."""
-        observation, _ = self.env.reset(seed=episode_seed(self._seed, self._copy, self._next))
-        self._next += 1
-        return observation, {}
-
-    def step(self, action: object) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Apply an action."""
-        observation, reward, terminated, truncated, _ = self.env.step(action)
-        if terminated or truncated:
-            observation = np.array(observation)  # the next episode may be written over it
-        return observation, reward, terminated, truncated, {}

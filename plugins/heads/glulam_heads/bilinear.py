@@ -11,14 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from glulam import GlulamError
+from glulam_heads.action_rows import ByName
+from glulam_heads.own_order import OwnOrder
 
 __all__ = ["BilinearActor"]
 
 
-class BilinearActor(nn.Module):
+class BilinearActor(ByName):
     """Logits = tanh(h W) . E for each action's embedding E, h being a hidden layer or the input itself.
 
-    No bias is added: one number on every logit changes nothing.
+    No bias is added: one number on every logit changes nothing. The product is computed in the policy's own order of
+    actions, so that a world's order changes no bit of it; an action that is not known has the logit 0.
 
     Args:
         in_dim: width D of the input.
@@ -29,6 +32,7 @@ class BilinearActor(nn.Module):
 
     def __init__(self, in_dim: int, embed_dim: int, hidden_size: int | None = 512, init_gain: float = 1.0) -> None:
         super().__init__()
+        self.rows: OwnOrder = OwnOrder()
         self.hidden: nn.Linear | None = None
         if hidden_size is not None:
             self.hidden = nn.Linear(in_dim, hidden_size)
@@ -48,4 +52,4 @@ class BilinearActor(nn.Module):
             raise GlulamError(msg)
         if self.hidden is not None:
             x = torch.relu(self.hidden(x))  # (B, H)
-        return torch.tanh(x @ self.query) @ embedding.t()
+        return self.rows.spread(torch.tanh(x @ self.query) @ self.rows.table(embedding).t())

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
 
-from glulam_heads.action_rows import ActionRows
+from glulam_heads.action_rows import ActionRows, ByName
 
-if TYPE_CHECKING:
-    from glulam import EnvSpec
-
-__all__ = ["ActionEmbedding"]
+__all__ = ["ActionEmbedding", "embedding_table"]
 
 
-class ActionEmbedding(nn.Module):
-    """One learned row an action, found by name.
+def embedding_table(max_actions: int, embed_dim: int, init_scale: float) -> nn.Parameter:
+    """Return a table `[max_actions, embed_dim]`, orthogonal, whose largest entry is `init_scale`."""
+    table = nn.init.orthogonal_(torch.empty(max_actions, embed_dim))
+    return nn.Parameter(table * (init_scale / table.abs().max()))
+
+
+class ActionEmbedding(ByName):
+    """One learned row an action, found by name; zeros for an action that is not known.
 
     Args:
         max_actions: rows of the table.
@@ -27,13 +27,8 @@ class ActionEmbedding(nn.Module):
 
     def __init__(self, max_actions: int, embed_dim: int, init_scale: float = 1.0) -> None:
         super().__init__()
-        table = nn.init.orthogonal_(torch.empty(max_actions, embed_dim))
-        self.weight = nn.Parameter(table * (init_scale / table.abs().max()))
+        self.weight = embedding_table(max_actions, embed_dim, init_scale)
         self.rows = ActionRows(max_actions)
-
-    def initialize_to_environment(self, env: EnvSpec, device: torch.device | str | None = None) -> None:
-        """Find the rows of a world's actions; GlulamError if they do not fit into the table."""
-        self.rows.initialize_to_environment(env, device)
 
     def forward(self) -> Tensor:
         """Return the rows of the present world's A actions, `[A, embed_dim]`, in its order.
@@ -41,4 +36,4 @@ class ActionEmbedding(nn.Module):
         Raises:
             GlulamError: if no world has been given yet.
         """
-        return embedding(self.rows(), self.weight)
+        return self.rows.look_up(self.weight)

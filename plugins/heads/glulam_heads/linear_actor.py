@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear
+from torch.nn.functional import linear
 
-from glulam_heads.action_rows import ActionRows
-
-if TYPE_CHECKING:
-    from glulam import EnvSpec
+from glulam_heads.action_rows import ByName
+from glulam_heads.own_order import OwnOrder
 
 __all__ = ["LinearActor"]
 
 
-class LinearActor(nn.Module):
+class LinearActor(ByName):
     """Logits from one linear map, each action with a row of weights and a bias found by its name.
+
+    An action that is not known has the logit 0. The map is computed in the policy's own order of actions, so that a
+    world's order changes no bit of it.
 
     Args:
         in_dim: width D of the input.
@@ -29,11 +28,7 @@ class LinearActor(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(nn.init.orthogonal_(torch.empty(max_actions, in_dim), init_gain))
         self.bias = nn.Parameter(torch.zeros(max_actions, 1))
-        self.rows = ActionRows(max_actions)
-
-    def initialize_to_environment(self, env: EnvSpec, device: torch.device | str | None = None) -> None:
-        """Find the rows of a world's actions; GlulamError if they do not fit into the table."""
-        self.rows.initialize_to_environment(env, device)
+        self.rows: OwnOrder = OwnOrder(max_actions)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits `[B, A]` of the present world's A actions from `x` (`[B, D]`).
@@ -41,5 +36,6 @@ class LinearActor(nn.Module):
         Raises:
             GlulamError: if no world has been given yet.
         """
-        rows = self.rows()
-        return linear(x, embedding(rows, self.weight), embedding(rows, self.bias).squeeze(1))
+        self.rows()  # no world, no actions
+        known = len(self.rows.names)
+        return self.rows.spread(linear(x, self.weight[:known], self.bias[:known, 0]))

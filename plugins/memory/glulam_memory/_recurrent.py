@@ -138,6 +138,12 @@ class Gated(Recurrent):
     def _shut(self, layer: int) -> Tensor:
         """Return the input columns (`[G * H, 1 or 2]`) by which a control step's flags shut the gates of a layer."""
 
+    def sequence(self, x: Tensor, reset: Tensor, state: State) -> tuple[Tensor, State]:
+        """Do what `Recurrent.sequence` says; where control steps go depends on data, so a compiler gets the steps."""
+        if torch.compiler.is_compiling():
+            return MemoryLayer.sequence(self, x, reset, state)
+        return super().sequence(x, reset, state)
+
     def _run(self, x: Tensor, reset: Tensor, state: State) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
         inner = reset.clone()
         inner[:, 0] = False

@@ -54,6 +54,7 @@ def env_spec(config: MettaGridConfig, *, name: str) -> EnvSpec:
         tags=tuple(interface.tags),
         actions=ActionSpec(names=tuple(interface.action_names)),
         num_agents=interface.num_agents,
+        optional_inputs=("last_actions", "last_rewards"),
         autoreset="same_step",
     )
 

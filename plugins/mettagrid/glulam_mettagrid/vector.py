@@ -15,7 +15,7 @@ from mettagrid.config.mettagrid_c_config import convert_to_cpp_game_config, rena
 from mettagrid.mettagrid_c import MettaGrid
 from tensordict import TensorDict
 
-from glulam import GlulamError
+from glulam import GlulamError, checked_actions
 from glulam_mettagrid.spec import env_spec
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class MettaGridEnvironment:
     `truncateds` are set, `env_obs` is the first observation of the next episode, and `final_obs` holds the
     last one of the episode that ended. Episodes of one length, as in our tasks, all end in the same step:
     every simulation is rebuilt in it.
+
+    `last_actions` and `last_rewards` belong to the episode of `env_obs`: zeros with its first observation, where
+    `rewards` are those of the episode before. An action shows as it was given, also where it failed.
 
     Episode k of simulation e depends on (seed, e, k) and the actions alone, whatever `num_envs` is. `reset`
     goes on to the next episode, also where the current one is unfinished.
@@ -110,13 +113,18 @@ class MettaGridEnvironment:
             "dones": torch.zeros(rows, dtype=torch.bool),
             "truncateds": torch.zeros(rows, dtype=torch.bool),
             "final_obs": torch.zeros(token_shape, dtype=torch.uint8),
+            "last_actions": torch.zeros(rows, dtype=torch.int64),
+            "last_rewards": torch.zeros(rows, dtype=torch.float32),
         }
         self._copies = [
             (self._outputs["rewards"].numpy(), self._rewards),
             (self._outputs["dones"].numpy(), self._terminals),
             (self._outputs["truncateds"].numpy(), self._truncations),
+            (self._outputs["last_rewards"].numpy(), self._rewards),
         ]
-        self._final_obs = self._outputs["final_obs"].numpy()
+        self._final_obs, self._last_actions, self._last_rewards = (
+            self._outputs[key].numpy() for key in ("final_obs", "last_actions", "last_rewards")
+        )
 
     def reset(self) -> TensorDict:
         """Start the next episode in every simulation; rewards and flags are zero.
@@ -128,13 +136,14 @@ class MettaGridEnvironment:
         with _explained(self.spec):
             self._simulators = [self._next_episode(env) for env in range(len(self._slices))]
         self._copy_out()
+        self._last_actions.fill(0)
         return self._output()
 
     def step(self, actions: Tensor) -> TensorDict:
         """Apply one action a row.
 
         Args:
-            actions: `[B]`, int64 (or int32), indices into `spec.actions.names`; on any device.
+            actions: `[B]`, indices into `spec.actions.names`, as `glulam.checked_actions` takes them.
 
         Raises:
             GlulamError: if the actions have another shape or type or are out of range (nothing is stepped
@@ -164,20 +173,10 @@ class MettaGridEnvironment:
             raise GlulamError(msg)
 
     def _take(self, actions: Tensor) -> None:
-        rows, limit = len(self._actions), self.spec.num_actions
-        if actions.shape != (rows,) or actions.dtype not in (torch.int64, torch.int32):
-            msg = (
-                f"{self.spec.name}: actions are {actions.dtype} {list(actions.shape)}; "
-                f"they must be torch.int64 [{rows}], one a row"
-            )
-            raise GlulamError(msg)
-        values = actions.cpu().numpy()
         # mettagrid itself takes any number and lets the agent do nothing.
-        if values.min() < 0 or values.max() >= limit:
-            row = int(np.flatnonzero((values < 0) | (values >= limit))[0])
-            msg = f"{self.spec.name}: action {values[row]} in row {row}; actions go from 0 to {limit - 1}"
-            raise GlulamError(msg)
+        values = checked_actions(actions, self.spec, len(self._actions)).numpy()
         np.copyto(self._actions, values, casting="same_kind")
+        np.copyto(self._last_actions, values)
 
     def _copy_out(self) -> None:
         for output, simulated in self._copies:
@@ -189,6 +188,8 @@ class MettaGridEnvironment:
             # As mettagrid's own `is_done`: it sets the flags of all agents at once.
             if self._terminals[rows].all() or self._truncations[rows].all():
                 self._final_obs[rows] = self._obs[rows]
+                self._last_actions[rows] = 0
+                self._last_rewards[rows] = 0
                 self._simulators[env] = self._next_episode(env)
 
     def _next_episode(self, env: int) -> MettaGrid:

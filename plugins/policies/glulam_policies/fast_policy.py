@@ -26,6 +26,7 @@ class FastPolicy(glulam.Policy):
             raise glulam.GlulamError(msg)
         super().__init__(resolved, env)
         self.out_keys = ["values", "logits"]
+        self.view = (env.view_height, env.view_width)
         width = config.hidden_size
         self.box = config.layer("box_shaper").instantiate(env.obs_meta()).module
         self.conv1 = nn.Conv2d(env.vocabulary_size, config.channels, 5, 3)
@@ -49,6 +50,14 @@ class FastPolicy(glulam.Policy):
             msg = f"fast_class needs a view of 11 x 11 or more, environment {env.name!r} shows less"
             raise glulam.GlulamError(msg)
         return self.conv2.out_channels * sizes[0] * sizes[1]
+
+    def initialize_to_environment(self, env: glulam.EnvSpec, device: torch.device | str = "cpu") -> None:
+        """Follow to a world of the same view: the convolutions count its cells."""
+        if (env.view_height, env.view_width) != self.view:
+            found = f"{env.view_height} x {env.view_width}, the policy was made for {self.view[0]} x {self.view[1]}"
+            msg = f"environment {env.name!r} has a view of {found}; train a new one, or take a policy that reads tokens"
+            raise glulam.GlulamError(msg)
+        super().initialize_to_environment(env, device)
 
     def _initialize(self) -> None:
         for layer in (self.conv1, self.conv2, self.encoder1, self.encoder2, self.actor):

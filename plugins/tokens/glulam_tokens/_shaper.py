@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from glulam import EnvSpec, GlulamError
+from glulam import EnvSpec, GlulamError, NameReport
 from glulam_tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ TOKEN_COLUMNS = 3  # location, feature id, value
 class Shaper(nn.Module):
     """The base of observation shapers.
 
-    The vocabulary comes from the first world, is saved with the weights, and stays. Look-up tables are
-    non-persistent buffers that `set_tables` makes from scratch, so that worlds A, B, A give A's tables again.
+    The vocabulary comes from the first world, is saved with the weights, and stays but for names that it is told to
+    learn. Look-up tables are non-persistent buffers that `set_tables` makes from scratch, so that worlds A, B, A give
+    A's tables again.
 
     Args:
         obs_meta: what `EnvSpec.obs_meta()` returned.
@@ -45,14 +46,40 @@ class Shaper(nn.Module):
         Raises:
             GlulamError: if its tokens have fewer than three columns.
         """
-        if env.token_columns < TOKEN_COLUMNS:
+        self._check_columns(env)
+        self.env = env
+        self.set_tables(torch.device(device))
+
+    def learn_names(self, env: EnvSpec) -> tuple[str, ...]:
+        """Give the names of a world that the vocabulary does not know rows behind the known ones, and return them.
+
+        Their factors are the world's own. Call it before `initialize_to_environment(env)`, which makes the tables.
+
+        Raises:
+            GlulamError: if there is no room for them, or `initialize_to_environment` would refuse the world's tokens;
+                nothing is changed then.
+        """
+        self._check_columns(env)
+        vocabulary, new = self.vocabulary.extended(env), self.vocabulary.unknown_in(env)
+        self.check_room(env, new)
+        self.vocabulary = vocabulary
+        return new
+
+    def name_report(self) -> NameReport:
+        """Return which names of the vocabulary and of the present world meet."""
+        return NameReport.of(self.vocabulary.factors, self.env.vocabulary)
+
+    def check_room(self, env: EnvSpec, new: tuple[str, ...]) -> None:
+        """Raise GlulamError if the new names of a world do not fit behind the known ones."""
+        raise NotImplementedError
+
+    def _check_columns(self, env: EnvSpec) -> None:
+        if env.token_layout.columns < TOKEN_COLUMNS:
             msg = (
                 f"environment {env.name!r}: a token has {env.token_columns} columns; "
                 f"{type(self).__name__} needs location, feature id and value"
             )
             raise GlulamError(msg)
-        self.env = env
-        self.set_tables(torch.device(device))
 
     def set_tables(self, device: torch.device) -> None:
         """Make all look-up tables for `self.env` on `device`."""

@@ -5,7 +5,7 @@ Legend: `B` rows, `N` tokens.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from torch.nn.functional import embedding
 from glulam import GlulamError
 from glulam_tokens._shaper import Shaper
 from glulam_tokens.vocabulary import meaning_codes
+
+if TYPE_CHECKING:
+    from glulam import EnvSpec
 
 __all__ = ["GLOBAL", "PADDING", "TokenShaper"]
 
@@ -30,6 +33,7 @@ class TokenShaper(Shaper):
 
     Args:
         obs_meta: what `EnvSpec.obs_meta()` returned.
+        normalize: whether numbers are divided by their factors, or stay the bytes they were.
 
     Raises:
         GlulamError: if the world has more than 255 names, or no tokens of three columns.
@@ -39,22 +43,22 @@ class TokenShaper(Shaper):
     meanings: Tensor
     blank: Tensor
 
-    def __init__(self, obs_meta: dict[str, Any]) -> None:
+    def __init__(self, obs_meta: dict[str, Any], *, normalize: bool = True) -> None:
         super().__init__(obs_meta)
-        if len(self.vocabulary) > PADDING:
-            msg = (
-                f"environment {self.env.name!r} has {len(self.vocabulary)} names (features, tags, actions); "
-                f"token_shaper holds at most {PADDING}"
-            )
-            raise GlulamError(msg)
+        self.normalize = normalize
+        self._check_count(len(self.vocabulary), f"environment {self.env.name!r} has")
         self.initialize_to_environment(self.env)
+
+    def check_room(self, env: EnvSpec, new: tuple[str, ...]) -> None:
+        """Raise GlulamError if there are more than 255 names with the new ones of a world."""
+        self._check_count(len(self.vocabulary) + len(new), f"with environment {env.name!r} there are")
 
     def set_tables(self, device: torch.device) -> None:
         """Make the tables of places (`[256]`) and of meanings (`[65536, 2]`: row and value)."""
         places = torch.arange(256.0)
         places[self.env.token_layout.global_location] = GLOBAL
         places[self.env.token_layout.padding] = PADDING
-        meanings = self.vocabulary.table(self.env, unknown=PADDING, category_value=0.0)
+        meanings = self.vocabulary.table(self.env, unknown=PADDING, category_value=0.0, normalize=self.normalize)
         self.set_table("places", places, device)
         self.set_table("meanings", meanings, device)
         self.set_table("blank", torch.tensor([PADDING, PADDING, 0.0]), device)
@@ -72,7 +76,8 @@ class TokenShaper(Shaper):
         tokens = torch.where(mask, torch.cat((place, meaning), dim=-1), self.blank)  # (B, N, 3)
         return tokens, mask.squeeze(-1)
 
-    @property
-    def masked_names(self) -> tuple[str, ...]:
-        """Names of the present world that the policy does not know and therefore never sees."""
-        return self.vocabulary.unknown_in(self.env)
+    @staticmethod
+    def _check_count(count: int, where: str) -> None:
+        if count > PADDING:
+            msg = f"{where} {count} names (features, tags, actions); token_shaper holds at most {PADDING}"
+            raise GlulamError(msg)

@@ -76,11 +76,20 @@ class Vocabulary:
         """Return the names of a world that are not in the vocabulary."""
         return tuple(name for name in env.vocabulary if name not in self.factors)
 
-    def table(self, env: EnvSpec, *, unknown: int, category_value: float) -> Tensor:
+    def extended(self, env: EnvSpec) -> Self:
+        """Return the vocabulary with the unknown names of a world behind its own.
+
+        Raises:
+            GlulamError: if two things of the world have one name.
+        """
+        new = {name: factor for name, factor in type(self).of(env).factors.items() if name not in self.factors}
+        return type(self)(self.factors | new)
+
+    def table(self, env: EnvSpec, *, unknown: int, category_value: float, normalize: bool = True) -> Tensor:
         """Return the row and the value of every meaning, `[65536, 2]` float64.
 
-        A number is divided by the policy's own factor for its name; a category has `category_value`; what has no
-        name here has the row `unknown`.
+        A number is divided by the policy's own factor for its name, unless it is to stay as it is; a category has
+        `category_value`; what has no name here has the row `unknown`.
         """
         table = torch.tensor([unknown, 0.0], dtype=torch.float64).repeat(BYTE * BYTE, 1)
         row_of = {name: row for row, name in enumerate(self.factors)}
@@ -89,8 +98,10 @@ class Vocabulary:
                 continue
             factor = self.factors[name]
             table[start:stop, 0] = row_of[name]
-            values = torch.arange(stop - start, dtype=torch.float64)
-            table[start:stop, 1] = category_value if factor is None else values / factor
+            if factor is None:
+                table[start:stop, 1] = category_value
+            else:
+                table[start:stop, 1] = torch.arange(stop - start, dtype=torch.float64) / (factor if normalize else 1.0)
         return table
 
 

@@ -1,1 +1,1 @@
-"""Convolutional encoders."""
+"""Encoders of grids."""

@@ -1,13 +1,17 @@
-"""The reference vectors, their weights under the names that our modules use."""
+"""The reference vectors, their weights under the names that our modules use; and a policy around one layer."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 import torch
+
+import glulam
+from glulam import ActionSpec, EnvSpec, TokenLayout
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 
@@ -65,3 +69,37 @@ def vectors():
         return arrays, state
 
     return load
+
+
+@glulam.layer
+class _Shaper(glulam.ObsShaperConfig):
+    """A set of any size with its mask, and a set of a fixed size."""
+
+    in_key: str = glulam.reads("env_obs", dtype="uint8", shape="env.num_tokens env.token_columns")
+    out_key: str = glulam.writes("tokens", shape="N 6")
+    mask_key: str = glulam.writes("token_mask", dtype="bool", shape="N")
+    latents_key: str = glulam.writes("latents", shape="5 8")
+
+
+@glulam.layer
+class _Head(glulam.LayerConfig):
+    in_key: str = glulam.reads("encoded")
+    out_key: str = glulam.writes("actions", dtype="int64", shape="", phase="act")
+    log_prob_key: str = glulam.writes("act_log_prob", shape="")
+
+
+@pytest.fixture(scope="session")
+def resolved():
+    """Return a function: a layer's config to the same in a resolved policy, and the dims that it writes."""
+
+    def run(config):
+        namespace = {"obs_shaper": _Shaper(), "layer": config, "action_head": _Head()}
+        annotated = {"__annotations__": dict.fromkeys(namespace, object), **namespace, "name": "test"}
+        cls = attrs.frozen(type("Policy", (glulam.PolicyConfig,), annotated))
+        actions = ActionSpec(names=("noop",))
+        layout = TokenLayout(count=5)
+        env = EnvSpec(name="world", tokens=layout, view_height=3, view_width=3, features=(), actions=actions)
+        policy = glulam.resolve(cls(), env=env)
+        return policy.layers[-1].config, policy.keys["encoded"].dims
+
+    return run

@@ -70,6 +70,22 @@ def self_attention(module, vectors, num_layers, num_heads):
     return linear(layer_norm(x[0], w, "norm"), w, "out")
 
 
+def pooled(module, vectors, method, num_heads):
+    """Pooling of one row over its real vectors, `[N, in_dim]`; zeros where there is none."""
+    w = arrays(module)
+    if not len(vectors):
+        pool = np.zeros(vectors.shape[1])
+    elif method == "mean":
+        pool = sum(vectors) / len(vectors)
+    elif method == "first":
+        pool = vectors[0]
+    else:
+        normed = layer_norm(vectors, w, "pool.norm")
+        keys, values = linear(normed, w, "pool.key"), linear(normed, w, "pool.value")
+        pool = attention(w["pool.query"].reshape(1, -1), keys, values, num_heads)[0]
+    return linear(layer_norm(pool, w, "norm"), w, "out")
+
+
 def randomise(module):
     """Make every parameter matter, the ones that start at 0 or 1 among them."""
     import torch

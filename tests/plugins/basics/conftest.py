@@ -9,12 +9,13 @@ from glulam import ActionSpec, EnvSpec, TokenLayout
 
 @glulam.layer
 class Shaper(glulam.ObsShaperConfig):
-    """Tokens, and a narrower and a wider key."""
+    """Tokens, a narrower and a wider key, and a set that does not vary."""
 
     in_key: str = glulam.reads("env_obs", dtype="uint8", shape="env.num_tokens env.token_columns")
     out_key: str = glulam.writes("tokens", shape="N 3")
     narrow_key: str = glulam.writes("narrow", shape="4")
     wide_key: str = glulam.writes("wide", shape="6")
+    set_key: str = glulam.writes("set", shape="5 3")
 
 
 @glulam.layer

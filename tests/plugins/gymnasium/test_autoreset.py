@@ -10,36 +10,15 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from glulam import GlulamError
 from glulam_gymnasium import gymnasium_environments
+from tests.plugins.gymnasium.oracle import SEED, Row
 
-SEED = 11
 COPIES = 3
 MODES = ("same_step", "next_step", "disabled")
 DISABLED = "Ladder-v0?autoreset=disabled"
 
 
-def _seed(copy: int, episode: int) -> int:
-    return int(np.random.SeedSequence((SEED, copy, episode)).generate_state(1)[0]) & 0x7FFFFFFF
-
-
 def _world(task: str, num_envs: int = COPIES):
     return gymnasium_environments.make(task, num_envs=num_envs, seed=SEED)
-
-
-class _Row:
-    """A plain environment of Gymnasium's, stepped by hand: what one row of the world has to show."""
-
-    def __init__(self, name: str, copy: int) -> None:
-        self.env = gymnasium.make(name, disable_env_checker=True)
-        self.copy, self.episode = copy, -1
-
-    def start(self):
-        self.episode += 1
-        return self.env.reset(seed=_seed(self.copy, self.episode))[0].copy()
-
-    def step(self, action: int):
-        obs, reward, terminated, truncated, _ = self.env.step(action)
-        self.ended = terminated or truncated
-        return obs.copy(), np.float32(reward), terminated, truncated and not terminated
 
 
 def _actions(number: int, t: int) -> torch.Tensor:
@@ -53,7 +32,7 @@ class TestAgainstPlainEnvironments:
     def _play(self, name: str, mode: str, steps: int = 230):
         """Yield what the world showed after each step, with the rows and the actions behind it."""
         world = _world(f"{name}?autoreset={mode}")
-        rows = [_Row(name, copy) for copy in range(COPIES)]
+        rows = [Row(name, copy) for copy in range(COPIES)]
         td = world.reset()
         for row, obs in zip(rows, td["env_obs"], strict=True):
             assert np.array_equal(obs, row.start())

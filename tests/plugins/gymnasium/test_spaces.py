@@ -7,12 +7,11 @@ from enum import IntEnum
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Text
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
 
 from glulam import BoxLayout, EnvSpec, GlulamError
-from glulam.environment import BOX_DTYPES
 from glulam_gymnasium import gymnasium_environments
-from glulam_gymnasium.spaces import DTYPES, box_spec
+from glulam_gymnasium.spaces import box_spec
 
 
 class Moves(IntEnum):
@@ -25,7 +24,11 @@ class Any(gymnasium.Env):
 
     def __init__(self, observations, choices, **more):
         self.observation_space, self.action_space = observations, choices
+        self.info = {}
         vars(self).update(more)
+
+    def reset(self, *, seed=None, options=None):
+        return None, self.info
 
 
 def _spec(observations=None, choices=None, **more) -> EnvSpec:
@@ -48,15 +51,12 @@ class TestBoxes:
         spec = gymnasium_environments.spec(f"CartPole-v1?autoreset={mode}")
         assert (spec.name, spec.autoreset) == (f"gymnasium:CartPole-v1?autoreset={mode}", mode)
 
-    @pytest.mark.parametrize("dtype", DTYPES)
+    @pytest.mark.parametrize("dtype", BoxLayout.DTYPES)
     @pytest.mark.parametrize("shape", [(), (3,), (84, 84, 4)])
     def test_shape_and_dtype_are_as_they_are(self, shape, dtype):
         spec = _spec(Box(0, 1, shape, np.dtype(dtype).type))
         assert (spec.box.shape, spec.box.dtype) == (shape, dtype)
         assert EnvSpec.from_dict(spec.obs_meta()) == spec
-
-    def test_cores_dtypes_are_all_taken(self):
-        assert DTYPES == BOX_DTYPES
 
 
 class TestActions:
@@ -81,6 +81,84 @@ class TestActions:
         env = Any(Box(0, 1, (4,)), Discrete(2, start=3), actions=Moves)
         changed = gymnasium.wrappers.TransformAction(env, lambda action: 7 - action, Discrete(1, start=4))
         assert box_spec(changed, name="own", autoreset="same_step").actions.names == ("action_4",)
+
+
+class TestChoices:
+    """Oracle: names by hand."""
+
+    def test_several_choices(self):
+        actions = _spec(None, MultiDiscrete([2, 3])).actions
+        assert actions.names == ("choice_0:0", "choice_0:1", "choice_1:0", "choice_1:1", "choice_1:2")
+        assert (actions.kind, actions.choices, actions.shape, actions.dtype) == (
+            "multi-discrete",
+            (2, 3),
+            (2,),
+            "int64",
+        )
+
+    def test_their_own_numbers_and_several_dims(self):
+        spec = gymnasium_environments.spec("Dials-v0")
+        assert spec.actions.choices == (2, 3, 4, 2)
+        assert spec.actions.names == (
+            *("choice_0:0", "choice_0:1"),
+            *("choice_1:5", "choice_1:6", "choice_1:7"),
+            *("choice_2:-1", "choice_2:0", "choice_2:1", "choice_2:2"),
+            *("choice_3:0", "choice_3:1"),
+        )
+        assert EnvSpec.from_dict(spec.obs_meta()) == spec
+
+
+class TestNumbers:
+    """Oracle: names and bounds by hand, from Gymnasium's pages."""
+
+    def test_pendulum(self):
+        actions = gymnasium_environments.spec("Pendulum-v1").actions
+        assert (actions.names, actions.low, actions.high) == (("action_0",), (-2.0,), (2.0,))
+        assert (actions.kind, actions.shape, actions.dtype) == ("continuous", (1,), "float32")
+
+    def test_several_dims_and_no_bounds(self):
+        spec = gymnasium_environments.spec("Levers-v0")
+        assert spec.actions.names == ("action_0", "action_1", "action_2", "action_3")
+        assert spec.actions.low == (-1.0, None, 0.0, -2.0)
+        assert spec.actions.high == (1.0, 3.0, None, None)
+        assert EnvSpec.from_dict(spec.obs_meta()) == spec
+
+    def test_a_single_number(self):
+        actions = _spec(None, Box(0, 1, ())).actions
+        assert (actions.names, actions.low, actions.high) == (("action_0",), (0.0,), (1.0,))
+
+
+class TestOffers:
+    """Oracle: by hand."""
+
+    ALWAYS = ("last_actions", "last_rewards")
+
+    @pytest.mark.parametrize("task", ["CartPole-v1", "Pendulum-v1", "Dials-v0"])
+    def test_without_masks(self, task):
+        spec = gymnasium_environments.spec(task)
+        assert spec.optional_inputs == self.ALWAYS
+        assert spec.inputs["last_rewards"] == ("", "float32")
+
+    @pytest.mark.parametrize(("task", "names"), [("FlatTaxi-v0", 6), ("MaskedDials-v0", 11)])
+    def test_with_masks(self, task, names):
+        spec = gymnasium_environments.spec(task)
+        assert spec.optional_inputs == ("action_mask", *self.ALWAYS)
+        assert spec.inputs["action_mask"] == ("env.num_actions", "bool")
+        assert spec.dim("num_actions") == names
+
+    @pytest.mark.parametrize(
+        ("choices", "mask"),
+        [
+            (Discrete(2), None),
+            (Discrete(2), np.ones(3, np.int8)),
+            (Discrete(2), np.ones((1, 2), np.int8)),
+            (MultiDiscrete([2, 3]), (np.ones(2, np.int8), np.ones(3, np.int8))),
+            (MultiDiscrete([2, 3]), np.ones(2, np.int8)),
+            (Box(-1, 1, (2,)), np.ones(2, np.int8)),
+        ],
+    )
+    def test_what_is_no_mask_of_the_actions(self, choices, mask):
+        assert _spec(None, choices, info={"action_mask": mask}).optional_inputs == self.ALWAYS
 
 
 class TestRefusals:
@@ -115,7 +193,16 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("space", "shown"),
-        [(Box(-1, 1, (2,)), "Box(-1.0, 1.0, (2,), float32)"), (MultiDiscrete([2, 3]), "MultiDiscrete([2 3])")],
+        [
+            (Box(0, 3, (2,), np.int64), "Box(0, 3, (2,), int64)"),
+            (Box(0, 255, (2,), np.uint8), "Box(0, 255, (2,), uint8)"),
+            (Dict(one=Discrete(2)), "Dict('one': Discrete(2))"),
+            (Tuple([Discrete(2), Box(0, 1, ())]), "Tuple(Discrete(2), Box(0.0, 1.0, (), float32))"),
+            (MultiBinary(3), "MultiBinary(3)"),
+        ],
     )
     def test_other_actions(self, space, shown):
-        assert self._message(None, space) == f"own: its actions are {shown}; glulam-gymnasium supports Discrete"
+        assert self._message(None, space) == (
+            f"own: its actions are {shown}; "
+            "glulam-gymnasium supports Discrete, MultiDiscrete and a Box of floating-point numbers"
+        )

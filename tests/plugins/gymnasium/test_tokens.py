@@ -175,6 +175,7 @@ class TestSpec:
             *("facing_right", "facing_down", "facing_left", "facing_up"),
         )
         assert spec.actions.names == ("left", "right", "forward", "pickup", "drop", "toggle", "done")
+        assert spec.optional_inputs == ("last_actions", "last_rewards")
         assert (spec.name, spec.num_agents, spec.box) == ("minigrid:MiniGrid-MemoryS7-v0", 1, None)
         assert (spec.view_height, spec.view_width, spec.num_tokens, spec.token_columns) == (7, 7, 148, 3)
         assert (spec.tokens.padding, spec.tokens.global_location) == (0xFF, 0xFE)

@@ -77,6 +77,8 @@ class TestMemory:
             "dones": ((2,), torch.bool),
             "truncateds": ((2,), torch.bool),
             "final_obs": ((2, *row[0]), row[1]),
+            "last_actions": ((2,), torch.int64),
+            "last_rewards": ((2,), torch.float32),
         }
         assert td["env_id"].tolist() == [0, 1]
 

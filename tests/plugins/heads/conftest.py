@@ -13,9 +13,9 @@ VECTORS = Path(__file__).parents[2] / "vectors"
 
 @pytest.fixture(scope="session")
 def world():
-    """Return a function: action names (a word each, or as a list) to a world."""
+    """Return a function: action names (a word each, or as a list), and what makes them another kind, to a world."""
 
-    def make(actions):
+    def make(actions, **kind):
         names = tuple(actions.split()) if isinstance(actions, str) else tuple(actions)
         return EnvSpec(
             name="world",
@@ -23,7 +23,7 @@ def world():
             view_height=3,
             view_width=3,
             features=(),
-            actions=ActionSpec(names=names),
+            actions=ActionSpec(names=names, **kind),
         )
 
     return make

@@ -16,14 +16,15 @@ class TestReferenceVectors:
         arrays = vectors(policy)
         actor = BilinearActor(128, 16)
         weights = {"hidden.weight": "actor.0.weight", "hidden.bias": "actor.0.bias", "query": "actor_query.W"}
-        actor.load_state_dict({ours: arrays[f"w/{theirs}"] for ours, theirs in weights.items()})
+        given = {ours: arrays[f"w/{theirs}"] for ours, theirs in weights.items()}
+        actor.load_state_dict(actor.state_dict() | given)
         logits = actor(arrays["out/core"], arrays["w/action_embedding"][:24])
         torch.testing.assert_close(logits, arrays["out/logits"], atol=1e-5, rtol=0)
 
     def test_without_one(self, vectors):
         arrays = vectors("vit_lstm")
         actor = BilinearActor(128, 16, hidden_size=None)
-        actor.load_state_dict({"query": arrays["w/actor_query.W"]})
+        actor.load_state_dict(actor.state_dict() | {"query": arrays["w/actor_query.W"]})
         logits = actor(arrays["out/core"], arrays["w/action_embedding"][:24])
         torch.testing.assert_close(logits, arrays["out/logits"], atol=1e-5, rtol=0)
         query = torch.tanh(arrays["out/core"] @ actor.query)

@@ -1,35 +1,14 @@
-"""The categorical distribution: sampling, scoring, masks, worlds in another order."""
+"""The categorical distribution: sampling, scoring, masks. Names: test_distribution_names."""
 
-from itertools import permutations
-
-import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
 from tensordict import TensorDict
 from torch.distributions import Categorical
 
-from glulam import GlulamError
 from glulam_heads.configs import ActionDistributionConfig
 from glulam_heads.distribution import ActionDistribution
-
-
-@st.composite
-def batches(draw):
-    """Draw logits `[B, A]`, a mask with an allowed action in each row (or None), and allowed actions."""
-    rows, count = draw(st.integers(1, 5)), draw(st.integers(1, 6))
-    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
-    logits = torch.randn(rows, count, generator=generator) * draw(st.sampled_from([0.1, 1.0, 30.0]))
-    actions = torch.randint(count, (rows,), generator=generator)
-    if draw(st.booleans()):
-        return logits, None, actions
-    mask = torch.rand(rows, count, generator=generator) < 0.5
-    mask[torch.arange(rows), actions] = True
-    return logits, mask, actions
-
-
-def categorical(logits, mask):
-    return Categorical(logits=logits if mask is None else logits.masked_fill(~mask, -torch.inf), validate_args=False)
+from tests.plugins.heads.oracle import batches, categorical
 
 
 class TestScoring:
@@ -150,67 +129,23 @@ class TestMasks:
         assert not logits.grad[0].any()
 
 
-class TestOrder:
-    """Oracle: the same seed in the policy's own order."""
-
-    @settings(deadline=None, max_examples=24)
-    @given(order=st.sampled_from(list(permutations(range(4)))), masked=st.booleans(), seed=st.integers(0, 99))
-    def test_the_same_seed_picks_the_same_named_actions(self, world, order, masked, seed):
-        names, order = "abcd", list(order)
-        head, logits = ActionDistribution(), torch.randn(30, 4, generator=torch.Generator().manual_seed(seed))
-        mask = logits < 1 if masked else None
-        taken = []
-        for columns in (list(range(4)), order):
-            head.initialize_to_environment(world([names[c] for c in columns]))
-            torch.manual_seed(seed)
-            actions, _ = head.act(logits[:, columns], None if mask is None else mask[:, columns])
-            taken.append(torch.tensor(columns)[actions])
-        assert torch.equal(*taken)
-
-    def test_through_a_checkpoint(self, world):
-        trained, fresh, logits = ActionDistribution(), ActionDistribution(), torch.randn(30, 3)
-        trained.initialize_to_environment(world("a b c"))
-        fresh.initialize_to_environment(world("c a b"))
-        fresh.load_state_dict(trained.state_dict())
-        torch.manual_seed(1)
-        expected, _ = trained.act(logits)
-        torch.manual_seed(1)
-        actions, _ = fresh.act(logits[:, [2, 0, 1]])
-        assert torch.equal(torch.tensor([2, 0, 1])[actions], expected)
-
-    def test_a_missing_action_leaves_the_others_noise_alone(self, world):
-        head, logits = ActionDistribution(), torch.randn(200, 3)
-        head.initialize_to_environment(world("a b c"))
-        torch.manual_seed(1)
-        everything, _ = head.act(logits, torch.tensor([True, False, True]).expand(200, 3))
-        head.initialize_to_environment(world("a c"))
-        torch.manual_seed(1)
-        fewer, _ = head.act(logits[:, [0, 2]])
-        assert torch.equal(torch.tensor([0, 2])[fewer], everything)
-
-    def test_control_without_names_the_order_matters(self):
-        head, logits = ActionDistribution(), torch.zeros(200, 3)
-        runs = []
-        for columns in ([0, 1, 2], [2, 0, 1]):
-            torch.manual_seed(1)
-            runs.append(torch.tensor(columns)[head.act(logits[:, columns])[0]])
-        assert not torch.equal(*runs)
-
-    def test_logits_for_another_number_of_actions(self, world):
-        head = ActionDistribution()
-        head.initialize_to_environment(world("a b c"))
-        with pytest.raises(GlulamError, match="2 logits, but the environment has 3 actions"):
-            head.act(torch.zeros(1, 2))
-
-
 class TestAlone:
     """The layer on a TensorDict, without a policy around it."""
 
-    @pytest.mark.parametrize("mask_key", [None, "allowed"])
-    def test_it_acts(self, mask_key):
-        layer = ActionDistributionConfig(mask_key=mask_key).instantiate()
-        mask = torch.tensor([[True, False, False]]).expand(5, 3)
-        td = layer(TensorDict({"logits": torch.zeros(5, 3), "allowed": mask}, batch_size=[5]))
-        assert td["actions"].shape == td["act_log_prob"].shape == (5,)
-        assert mask_key is None or not td["actions"].any()
+    @pytest.mark.parametrize("fields", [{}, {"mask_key": "allowed"}])
+    def test_it_acts_within_the_mask(self, fields):
+        layer = ActionDistributionConfig(**fields).instantiate()
+        mask = torch.tensor([[True, False, False]]).expand(50, 3)
+        key = fields.get("mask_key", "action_mask")
+        td = layer(TensorDict({"logits": torch.zeros(50, 3), key: mask}, batch_size=[50]))
+        assert not td["actions"].any()
+        assert not td["act_log_prob"].any()
         assert "entropy" not in td
+
+    @pytest.mark.parametrize(("fields", "offered"), [({"mask_key": None}, ["action_mask"]), ({}, [])])
+    def test_without_one_all_are_allowed(self, fields, offered):
+        torch.manual_seed(0)
+        layer = ActionDistributionConfig(**fields).instantiate()
+        masks = {key: torch.tensor([[True, False, False]]).expand(50, 3) for key in offered}
+        td = layer(TensorDict({"logits": torch.zeros(50, 3)} | masks, batch_size=[50]))
+        assert set(td["actions"].tolist()) == {0, 1, 2}

@@ -16,6 +16,10 @@ class TestRows:
         embedding.initialize_to_environment(world("noop move get"))
         assert torch.equal(embedding(), embedding.weight[:3])
         embedding.initialize_to_environment(world("get put noop"))
+        assert torch.equal(embedding(), embedding.weight[[2, 3, 0]] * torch.tensor([[1], [0], [1]]))
+        assert embedding.name_report().masked == ("put",)
+        assert embedding.learn_names(world("get put noop")) == ("put",)
+        embedding.initialize_to_environment(world("get put noop"))
         assert torch.equal(embedding(), embedding.weight[[2, 3, 0]])
         embedding.initialize_to_environment(world("noop move get"))
         assert torch.equal(embedding(), embedding.weight[:3])
@@ -25,7 +29,7 @@ class TestRows:
         embedding.initialize_to_environment(world("noop move"))
         embedding.initialize_to_environment(world("put noop"))
         embedding().sum().backward()
-        assert embedding.weight.grad.sum(1).tolist() == [3, 0, 3, 0, 0, 0]
+        assert embedding.weight.grad.sum(1).tolist() == [3, 0, 0, 0, 0, 0]
 
     def test_a_checkpoint_in_a_reordered_world(self, world):
         trained = ActionEmbedding(6, 3)

@@ -15,12 +15,26 @@ class TestLogits:
         actor = LinearActor(4, max_actions=5)
         torch.nn.init.normal_(actor.bias)
         x = torch.randn(3, 4)
+        actor.initialize_to_environment(world("noop move get"))
+        assert actor.learn_names(world("get put noop")) == ("put",)
         for actions, rows in (("noop move get", [0, 1, 2]), ("get put noop", [2, 3, 0]), ("noop move get", [0, 1, 2])):
             actor.initialize_to_environment(world(actions))
             logits = actor(x)
             assert logits.shape == (3, len(rows))
             for column, row in enumerate(rows):
                 torch.testing.assert_close(logits[:, column], x @ actor.weight[row] + actor.bias[row])
+
+    def test_an_unknown_action_has_the_logit_zero_and_learns_nothing(self, world):
+        actor, x = LinearActor(4, max_actions=3), torch.randn(3, 4)
+        torch.nn.init.ones_(actor.bias)
+        actor.initialize_to_environment(world("noop move"))
+        actor.initialize_to_environment(world("get move"))
+        logits = actor(x)
+        assert not logits[:, 0].any()
+        torch.testing.assert_close(logits[:, 1], x @ actor.weight[1] + 1)
+        logits.sum().backward()
+        assert actor.bias.grad.flatten().tolist() == [0, 3, 0]
+        assert actor.name_report().masked == ("get",)
 
     def test_a_checkpoint_in_a_reordered_world(self, world):
         trained, fresh, x = LinearActor(4), LinearActor(4), torch.randn(3, 4)

@@ -61,6 +61,7 @@ class TestTasks:
         ]
         assert spec.tags == ("type:agent", "type:altar", "type:mine", "type:wall")
         assert spec.actions.names == ACTIONS
+        assert spec.optional_inputs == ("last_actions", "last_rewards")
         assert (spec.name, spec.num_agents, spec.autoreset) == ("mettagrid:forage", 4, "same_step")
         assert (spec.view_height, spec.view_width, spec.num_tokens, spec.token_columns) == (11, 11, 200, 3)
         assert (spec.tokens.padding, spec.tokens.global_location) == (0xFF, 0xFE)

@@ -70,12 +70,19 @@ class TestAgainstPlainSimulations:
                 rows = slice(env * agents, (env + 1) * agents)
                 if actions is None:
                     assert torch.equal(td["env_obs"][rows], oracles[env].obs)
+                    assert not td["last_actions"].any()
+                    assert not td["last_rewards"].any()
                     continue
                 obs, rewards, terminals, truncations = oracles[env].step(actions[rows])
                 assert torch.equal(td["rewards"][rows], rewards)
                 assert torch.equal(td["dones"][rows], terminals)
                 assert torch.equal(td["truncateds"][rows], truncations)
                 paid += float(rewards.sum())
+                begun = t % length == 0
+                assert torch.equal(
+                    td["last_actions"][rows], torch.zeros_like(actions[rows]) if begun else actions[rows]
+                )
+                assert torch.equal(td["last_rewards"][rows], torch.zeros_like(rewards) if begun else rewards)
                 if t % length == 0:
                     assert truncations.all()
                     assert torch.equal(td["final_obs"][rows], obs)
@@ -104,6 +111,8 @@ class TestLastReward:
         assert td["rewards"].tolist() == [float(_seed(env) % 2 == 0) for env in range(8)]
         assert 0 < td["rewards"].sum() < 8
         assert td["truncateds"].all()
+        assert not td["last_rewards"].any()
+        assert not td["last_actions"].any()
         td = environment.step(torch.zeros(8, dtype=torch.int64))
         assert not td["rewards"].any()
         assert not td["truncateds"].any()
@@ -141,10 +150,10 @@ class TestSeeds:
     def test_reset_goes_on_to_the_next_episode(self):
         environment = environments.make("forage", num_envs=1, seed=SEED)
         environment.reset()
-        environment.step(torch.zeros(4, dtype=torch.int64))
+        assert environment.step(torch.full((4,), 3))["last_actions"].tolist() == [3, 3, 3, 3]
         td = environment.reset()
         assert torch.equal(td["env_obs"], _Oracle("forage", 0, 1).obs)
-        assert not td["rewards"].any()
+        assert not any(td[key].any() for key in ("rewards", "last_actions", "last_rewards"))
 
 
 class TestMemory:
@@ -164,6 +173,8 @@ class TestMemory:
             "dones": ((12,), torch.bool),
             "truncateds": ((12,), torch.bool),
             "final_obs": ((12, 200, 3), torch.uint8),
+            "last_actions": ((12,), torch.int64),
+            "last_rewards": ((12,), torch.float32),
         }
         assert td["env_id"].tolist() == list(range(12))
 
@@ -236,8 +247,9 @@ class TestActions:
     def test_small_integers_do(self):
         environment = environments.make("forage", num_envs=1, seed=SEED)
         environment.reset()
-        environment.step(torch.tensor([1, 2, 3, 4], dtype=torch.int32))
+        td = environment.step(torch.tensor([1, 2, 3, 4], dtype=torch.int32))
         assert environment._actions.tolist() == [1, 2, 3, 4]
+        assert td["last_actions"].tolist() == [1, 2, 3, 4]
 
 
 class TestLife:

@@ -136,7 +136,7 @@ class TestNames:
         assert torch.equal(twin.evaluate(td)["logits"], policy.evaluate(td)["logits"])
         with pytest.raises(glulam.GlulamError, match="the environment 'village' has no 'metl'; write 'metal'"):
             glulam.load(tmp_path / "policy.safetensors", moved, aliases={"metl": "ore"})
-        with pytest.raises(glulam.GlulamError, match="the checkpoint's environment 'village' has no 'or'; write 'ore'"):
+        with pytest.raises(glulam.GlulamError, match="the policy has no 'or'; write 'ore'"):
             glulam.load(tmp_path / "policy.safetensors", moved, aliases={"metal": "or"})
 
     def test_a_new_feature_is_masked_by_tokens_and_refused_by_the_box(self, policy, village, tmp_path):

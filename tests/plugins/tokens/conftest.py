@@ -1,4 +1,4 @@
-"""The reference vectors."""
+"""The reference vectors; `torch` runs on one thread."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ import torch
 from tests.plugins.tokens.worlds import world
 
 VECTORS = Path(__file__).parents[2] / "vectors"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tables of 65,536 rows are quicker made by one thread than by many that wait for a busy core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

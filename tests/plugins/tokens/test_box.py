@@ -6,7 +6,6 @@ import copy
 import json
 import re
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -15,14 +14,8 @@ from tensordict import TensorDict
 
 from glulam import GlulamError
 from glulam_tokens.configs import BoxShaperConfig
-from tests.plugins.tokens.worlds import (
-    factors_of,
-    observations,
-    reading,
-    with_padding_rewritten,
-    world,
-    worlds,
-)
+from tests.plugins.tokens.oracles import expected_box
+from tests.plugins.tokens.worlds import factors_of, observations, observed, with_padding_rewritten, world, worlds
 
 seen_worlds = worlds().filter(lambda env: env.vocabulary)
 
@@ -33,27 +26,7 @@ def shaper(env, num_channels=None):
 
 def boxed(env, *rows, layer=None):
     """The box of rows given as lists of tokens."""
-    observation = np.full((len(rows), env.num_tokens, 3), 255, np.uint8)
-    for row, tokens in enumerate(rows):
-        observation[row, : len(tokens)] = tokens
-    return (layer or shaper(env))(torch.from_numpy(observation))
-
-
-def expected(env, observation, vocabulary, factors):
-    """Token by token: at (row, column), or at the centre if global, the largest value of each name."""
-    box = torch.zeros(len(observation), len(vocabulary), env.view_height, env.view_width)
-    for index in np.ndindex(observation.shape[:2]):
-        read = reading(env, observation[index], vocabulary, factors)
-        if read is None:
-            continue
-        location, name, value = read
-        row, column = divmod(location, 16)
-        if location == env.tokens.global_location:
-            row, column = env.view_height // 2, env.view_width // 2
-        if row < env.view_height and column < env.view_width:
-            cell = box[index[0], vocabulary.index(name), row]
-            cell[column] = max(cell[column].item(), 1.0 if value is None else value)
-    return box
+    return (layer or shaper(env))(observed(env, *rows))
 
 
 def without_last_feature(env):
@@ -68,7 +41,7 @@ def without_last_feature(env):
 
 
 class TestLaws:
-    """Oracle: `expected`, a loop over tokens that searches the lists of the EnvSpec."""
+    """Oracle: `expected_box`, a loop over tokens that searches the lists of the EnvSpec."""
 
     @settings(deadline=None, max_examples=50)
     @given(st.data())
@@ -76,7 +49,7 @@ class TestLaws:
         env = data.draw(seen_worlds)
         observation = data.draw(observations(env))
         box = shaper(env)(torch.from_numpy(observation))
-        wanted = expected(env, observation, list(env.vocabulary), factors_of(env))
+        wanted = expected_box(env, observation, list(env.vocabulary), factors_of(env))
         torch.testing.assert_close(box, wanted, rtol=0, atol=0)
 
     @settings(deadline=None, max_examples=25)
@@ -89,7 +62,7 @@ class TestLaws:
         layer.initialize_to_environment(second)
         observation = data.draw(observations(second))
         box = layer(torch.from_numpy(observation))
-        wanted = expected(second, observation, list(first.vocabulary), factors_of(first))
+        wanted = expected_box(second, observation, list(first.vocabulary), factors_of(first))
         torch.testing.assert_close(box, wanted, rtol=0, atol=0)
 
     @settings(deadline=None, max_examples=25)

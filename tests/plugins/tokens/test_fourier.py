@@ -9,9 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glulam import GlulamError
 from glulam_tokens.configs import FourierTokensConfig, TokenShaperConfig
-from tests.plugins.tokens.worlds import world
+from tests.plugins.tokens.worlds import viewing
 
 
 def tokenizer(env=None, **fields):
@@ -21,16 +20,12 @@ def tokenizer(env=None, **fields):
     return layer
 
 
-def viewing(height, width):
-    return world([("a", 0, 1.0)], view=(height, width))
-
-
 def expected(layer, env, token, num_freqs):
-    """One token's features, number by number."""
+    """One token's features, number by number; the coordinate of cell c of n is 2 c / (n - 1) - 1."""
     location, row, value = token
     wanted = layer.embedding.weight[int(row)].tolist()
     for coordinate, size in ((location // 16, env.view_height), (location % 16, env.view_width)):
-        scaled = 2 * coordinate / (size - 1) - 1 if size > 1 else coordinate
+        scaled = 2 * coordinate / (size - 1) - 1 if size > 1 else 0.0
         for wave in (math.cos, math.sin):
             wanted += [0.0 if location >= 254 else wave(scaled * 2**k) for k in range(num_freqs)]
     return [*wanted, value]
@@ -74,7 +69,7 @@ class TestVectors:
         arrays = vectors(policy)
         config = FourierTokensConfig(attr_embed_dim=attr_embed_dim, num_freqs=num_freqs)
         layer = config.build()
-        layer.load_state_dict({"embedding.weight": arrays["w/tokenizer.feature_embedding"]})
+        layer.embedding.load_state_dict({"weight": arrays["w/tokenizer.feature_embedding"]})
         layer.initialize_to_environment(vectors_world)
         tokens, mask = TokenShaperConfig().build(vectors_world.obs_meta())(arrays["in/tokens"])
         features = layer(tokens)
@@ -91,58 +86,8 @@ class TestPadding:
         assert not mask.any()
         assert not tokenizer(env)(tokens).any()
 
-    def test_the_padding_row_stays_zero_in_training(self):
-        """A defect of the original: its padding row was neither zero nor kept from learning."""
-        layer = tokenizer(viewing(5, 5))
-        assert not layer.embedding.weight[255].any()
-        optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
-        layer(torch.tensor([[[255.0, 255, 0], [0, 3, 1]]])).sum().backward()
-        optimizer.step()
-        assert not layer.embedding.weight[255].any()
-        assert layer.embedding.weight.grad[3].all()
-
     def test_a_global_token_has_a_name_and_a_value_but_no_position(self):
         layer = tokenizer(viewing(11, 11), attr_embed_dim=2, num_freqs=3)
         features = layer(torch.tensor([[[254.0, 7, 0.5]]]))[0, 0]
         assert torch.equal(features[:2], layer.embedding.weight[7])
         assert features[2:].tolist() == [0] * 12 + [0.5]
-
-
-class TestModule:
-    """Oracle: torch itself, or the message."""
-
-    def test_says_that_it_was_not_initialised(self):
-        message = r"^FourierTokens does not know the view; call initialize_to_environment\(env, device\) first$"
-        with pytest.raises(GlulamError, match=message):
-            tokenizer()(torch.zeros(1, 1, 3))
-
-    def test_another_view_and_back(self):
-        layer = tokenizer(viewing(11, 11))
-        tokens = torch.tensor([[[0xAA, 0.0, 1.0]]])
-        first = layer(tokens)
-        layer.initialize_to_environment(viewing(5, 7))
-        assert not torch.equal(layer(tokens), first)
-        layer.initialize_to_environment(viewing(11, 11))
-        assert torch.equal(layer(tokens), first)
-
-    def test_only_the_embedding_is_saved(self):
-        assert list(tokenizer(viewing(3, 3)).state_dict()) == ["embedding.weight"]
-
-    @pytest.mark.parametrize("std", [0.1, 1.0])
-    def test_initial_scale(self, std):
-        weight = tokenizer(embedding_std=std, attr_embed_dim=64).embedding.weight
-        assert weight[:255].std().item() == pytest.approx(std, rel=0.05)
-
-    def test_compiles_whole(self):
-        layer = tokenizer(viewing(11, 11))
-        compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
-        for count in (4, 6):
-            tokens = torch.randint(0, 256, (2, count, 3)).float()
-            torch.testing.assert_close(compiled(tokens), layer(tokens))
-
-    def test_follows_dtype_and_device(self):
-        layer = tokenizer(viewing(11, 11)).bfloat16()
-        layer.initialize_to_environment(viewing(5, 5))
-        assert layer(torch.zeros(1, 1, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
-        layer.to("meta").initialize_to_environment(viewing(5, 5), "meta")
-        assert layer.positions.device.type == "meta"

@@ -5,58 +5,24 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import re
-from math import isfinite
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensordict import TensorDict
 
-from glulam import GlulamError
 from glulam_tokens.configs import TokenShaperConfig
-from tests.plugins.tokens.worlds import (
-    factors_of,
-    observations,
-    reading,
-    with_padding_rewritten,
-    world,
-    worlds,
-)
-
-BLANK = [255.0, 255.0, 0.0]
+from tests.plugins.tokens.oracles import BLANK, expected_tokens
+from tests.plugins.tokens.worlds import factors_of, observations, observed, with_padding_rewritten, world, worlds
 
 
 def shaper(env):
     return TokenShaperConfig().build(env.obs_meta())
 
 
-def shaped(env, rows):
-    """Tokens and mask of rows given as lists of tokens, padded to the world's count."""
-    observation = np.full((len(rows), env.num_tokens, 3), 255, np.uint8)
-    for row, tokens in enumerate(rows):
-        observation[row, : len(tokens)] = tokens
-    return torch.from_numpy(observation)
-
-
-def expected(env, observation, vocabulary, factors):
-    """Token by token: location, row of the name in the policy's vocabulary, value by the policy's factor."""
-    out = np.empty((*observation.shape[:2], 3))
-    for index in np.ndindex(observation.shape[:2]):
-        read = reading(env, observation[index], vocabulary, factors)
-        if read is None:
-            out[index] = BLANK
-            continue
-        location, name, value = read
-        place = 254 if location == env.tokens.global_location else location
-        out[index] = place, vocabulary.index(name), value or 0.0
-    return torch.from_numpy(out).float()
-
-
 class TestLaws:
-    """Oracle: `expected`, a loop over tokens that searches the lists of the EnvSpec."""
+    """Oracle: `expected_tokens`, a loop over tokens that searches the lists of the EnvSpec."""
 
     @settings(deadline=None, max_examples=50)
     @given(st.data())
@@ -64,7 +30,7 @@ class TestLaws:
         env = data.draw(worlds())
         observation = data.draw(observations(env))
         tokens, mask = shaper(env)(torch.from_numpy(observation))
-        wanted = expected(env, observation, list(env.vocabulary), factors_of(env))
+        wanted = expected_tokens(env, observation, list(env.vocabulary), factors_of(env))
         torch.testing.assert_close(tokens, wanted, rtol=0, atol=0)
         assert torch.equal(mask, (wanted != torch.tensor(BLANK)).any(-1))
 
@@ -82,10 +48,8 @@ class TestLaws:
         layer.initialize_to_environment(second)
         observation = data.draw(observations(second))
         tokens, _ = layer(torch.from_numpy(observation))
-        wanted = expected(second, observation, list(first.vocabulary), factors_of(first))
+        wanted = expected_tokens(second, observation, list(first.vocabulary), factors_of(first))
         torch.testing.assert_close(tokens, wanted, rtol=0, atol=0)
-        unknown = set(second.vocabulary) - set(first.vocabulary)
-        assert set(layer.masked_names) == unknown
 
     @settings(deadline=None, max_examples=25)
     @given(st.data())
@@ -152,68 +116,14 @@ class TestLaws:
         assert loaded.state_dict() == state
 
 
-class TestDefectsOfTheOriginal:
-    """Oracle: values worked out by hand; each test is one defect listed in the facts about peers."""
-
-    def test_a_normalised_value_keeps_its_fraction(self):
-        env = world([("hp", 3, 10.0)])
-        tokens, _ = shaper(env)(shaped(env, [[(0x55, 3, 7)]]))
-        assert tokens[0, 0].tolist() == pytest.approx([0x55, 0, 0.7])
-
-    def test_the_policys_own_factor_holds_in_a_new_world(self):
-        layer = shaper(world([("hp", 3, 10.0), ("ore", 5, 2.0)]))
-        new = world([("hp", 5, 100.0), ("ore", 3, 4.0)])
-        layer.initialize_to_environment(new)
-        tokens, _ = layer(shaped(new, [[(0, 5, 7), (0, 3, 7)]]))
-        # Rows are those of the first world: hp had the lower id there.
-        assert tokens[0, :2].tolist() == [[0, 0, pytest.approx(0.7)], [0, 1, pytest.approx(3.5)]]
-
-    def test_a_new_feature_takes_no_id_that_another_owns(self):
-        layer = shaper(world([("hp", 3, 1.0)]))
-        new = world([("mana", 3, 1.0), ("hp", 4, 1.0)])
-        layer.initialize_to_environment(new)
-        tokens, mask = layer(shaped(new, [[(0x12, 3, 9), (0x12, 4, 9)]]))
-        assert tokens[0, :2].tolist() == [BLANK, [0x12, 0, 9]]
-        assert mask[0, :2].tolist() == [False, True]
-        assert layer.masked_names == ("mana",)
-
-    def test_gaps_in_feature_ids_are_no_matter(self):
-        env = world([("a", 0, 1.0), ("b", 200, 1.0), ("c", 255, 1.0)])
-        tokens, mask = shaper(env)(shaped(env, [[(1, 255, 1), (1, 0, 2), (1, 200, 3), (1, 100, 4)]]))
-        assert tokens[0, :4, 1].tolist() == [2, 0, 1, 255]
-        assert mask[0, :4].tolist() == [True, True, True, False]
-
-    def test_a_hole_in_the_longest_row_keeps_the_tokens_behind_it(self):
-        env = world([("a", 0, 1.0)], count=6)
-        layer = shaper(env)
-        rows = shaped(env, [[(1, 0, 1), (255, 0, 0), (2, 0, 2), (255, 0, 0), (3, 0, 3)], [(1, 0, 1)]])
-        stripped = layer.strip(rows)
-        assert stripped.shape == (2, 5, 3)
-        tokens, mask = layer(stripped)
-        assert mask.tolist() == [[True, False, True, False, True], [True, False, False, False, False]]
-        assert tokens[0, :, 2].tolist() == [1, 0, 2, 0, 3]
-
-    @pytest.mark.parametrize("count", [1, 7, 500])
-    def test_no_number_of_tokens_is_built_in(self, count):
-        env = world([("a", 0, 1.0)], count=count)
-        _, mask = shaper(env)(shaped(env, [[(1, 0, 1)] * count]))
-        assert mask.shape == (1, count)
-        assert mask.all()
-
-    def test_names_and_factors_are_in_the_saved_state(self):
-        env = world([("hp", 3, 10.0), ("tag", 4, "tag")], tags=["altar", "wall"])
-        state = shaper(env).state_dict()
-        assert state == {"_extra_state": {"vocabulary": [["hp", 10.0], ["tag:altar", None], ["tag:wall", None]]}}
-
-
 class TestTokens:
     """Oracle: values worked out by hand."""
 
     def test_categories_have_a_row_a_name_and_no_value(self):
         env = world([("tag", 2, "tag"), ("last", 1, "action"), ("hp", 9, 1.0)], tags=["x", "y"], actions=["go"])
         assert env.vocabulary == ("hp", "last:go", "tag:x", "tag:y")
-        rows = [[(0, 2, 0), (0, 2, 1), (0, 2, 2), (254, 1, 0), (0, 9, 0)]]
-        tokens, mask = shaper(env)(shaped(env, rows))
+        rows = [(0, 2, 0), (0, 2, 1), (0, 2, 2), (254, 1, 0), (0, 9, 0)]
+        tokens, mask = shaper(env)(observed(env, rows))
         assert tokens[0, :5].tolist() == [[0, 2, 0], [0, 3, 0], BLANK, [254, 1, 0], [0, 0, 0]]
         assert mask[0, :5].tolist() == [True, True, False, True, True]
 
@@ -230,7 +140,7 @@ class TestTokens:
 
     def test_the_observation_is_not_written(self):
         env = world([("a", 0, 2.0)])
-        observation = shaped(env, [[(1, 0, 1), (1, 7, 1)]])
+        observation = observed(env, [(1, 0, 1), (1, 7, 1)])
         before = observation.clone()
         shaper(env)(observation)
         assert torch.equal(observation, before)
@@ -238,7 +148,7 @@ class TestTokens:
     def test_runs_alone_on_a_tensordict(self):
         env = world([("a", 0, 2.0)])
         layer = TokenShaperConfig(out_key="seen").instantiate(env.obs_meta())
-        td = layer(TensorDict({"env_obs": shaped(env, [[(1, 0, 1)]])}, batch_size=[1]))
+        td = layer(TensorDict({"env_obs": observed(env, [(1, 0, 1)])}, batch_size=[1]))
         assert td["seen"][0, 0].tolist() == [1, 0, 0.5]
         assert td["token_mask"].sum() == 1
 
@@ -276,36 +186,3 @@ class TestModule:
         layer = shaper(env)
         observation = torch.randint(0, 256, (2, 8, 3), dtype=torch.uint8)
         assert torch.equal(duplicate(layer)(observation)[0], layer(observation)[0])
-
-
-class TestErrors:
-    """Oracle: the message."""
-
-    def test_too_many_names(self):
-        env = world([("tag", 0, "tag")], tags=[f"t{number}" for number in range(256)])
-        message = "environment 'drawn' has 256 names (features, tags, actions); token_shaper holds at most 255"
-        with pytest.raises(GlulamError, match=f"^{re.escape(message)}$"):
-            shaper(env)
-
-    @pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
-    def test_a_factor_that_cannot_divide(self, factor):
-        message = f"^feature 'hp' is normalised by {factor}; that must be a positive number$"
-        if not isfinite(factor):  # the spec itself holds finite numbers only
-            message = rf"^obs_meta: expected a finite number, found {factor} @ \$\.features\[0\]\.normalization$"
-        with pytest.raises(GlulamError, match=message):
-            shaper(world([("hp", 0, factor)]))
-
-    def test_a_name_for_two_things(self):
-        env = world([("tag:wall", 0, 1.0), ("tag", 1, "tag")], tags=["wall"])
-        message = "^environment 'drawn': 'tag:wall' names two things; rename the feature or the tag$"
-        with pytest.raises(GlulamError, match=message):
-            shaper(env)
-
-    def test_too_few_columns(self):
-        message = "^environment 'drawn': a token has 2 columns; TokenShaper needs location, feature id and value$"
-        with pytest.raises(GlulamError, match=message):
-            shaper(world([("a", 0, 1.0)], columns=2))
-
-    def test_no_environment_spec(self):
-        with pytest.raises(GlulamError, match="^obs_meta: "):
-            TokenShaperConfig().build({"name": "nothing"})

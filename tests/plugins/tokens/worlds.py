@@ -6,6 +6,7 @@ The reading here looks each token up in the lists of an `EnvSpec`; the shapers g
 from __future__ import annotations
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
 
 from glulam import ActionSpec, EnvSpec, Feature, TokenLayout
@@ -31,6 +32,19 @@ def world(features, *, view=(11, 11), tags=(), actions=("noop",), count=8, **lay
         tags=tuple(tags),
         actions=ActionSpec(names=tuple(actions)),
     )
+
+
+def viewing(height, width):
+    """A world with one feature and a view of this size."""
+    return world([("a", 0, 1.0)], view=(height, width))
+
+
+def observed(env, *rows):
+    """`[B, N, 3]` uint8 of rows given as lists of tokens, filled up with padding."""
+    observation = np.full((len(rows), env.num_tokens, 3), env.tokens.padding, np.uint8)
+    for row, column in ((row, column) for row, listed in enumerate(rows) for column in range(len(listed))):
+        observation[row, column] = rows[row][column]
+    return torch.from_numpy(observation)
 
 
 @st.composite

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from operator import le
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensordict import TensorDict
 
-from glulam import GlulamError
+from glulam import GlulamError, PolicyError
 from glulam_vision.configs import CnnConfig
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -100,13 +101,40 @@ class TestConfig:
         assert config.out_dim == out_dim
         assert config.build()(torch.zeros(1, 1, height, width)).shape == (1, out_dim)
 
-    def test_a_view_too_small_for_the_kernels(self):
-        message = (
-            "an input of 7 x 11 is too small: convolution 2 with its 3 x 3 kernel gets 1 x 3; "
-            "set smaller kernel_sizes or strides"
-        )
+    @pytest.mark.parametrize(
+        ("height", "found", "remedy"),
+        [
+            (7, "convolution 2 with its 3 x 3 kernel gets 1 x 3", "strides to [1, 1]"),
+            (5, "convolution 2 with its 3 x 3 kernel gets 1 x 3", "kernel_sizes to [3, 3] and strides to [1, 1]"),
+            (4, "convolution 1 with its 5 x 5 kernel gets 4 x 11", "kernel_sizes to [2, 2] and strides to [1, 1]"),
+            (1, "convolution 1 with its 5 x 5 kernel gets 1 x 11", "kernel_sizes to [1, 1] and strides to [1, 1]"),
+        ],
+    )
+    def test_a_view_too_small_for_the_kernels(self, height, found, remedy):
+        message = f"an input of {height} x 11 is too small: {found}; set {remedy}"
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-            _ = CnnConfig(in_channels=1, height=7, width=11).out_dim
+            _ = CnnConfig(in_channels=1, height=height, width=11).out_dim
+
+    @settings(deadline=None, max_examples=80)
+    @given(st.integers(1, 9), st.lists(st.tuples(st.integers(1, 9), st.integers(1, 3)), min_size=1, max_size=4))
+    def test_what_it_says_to_set_fits(self, size, convolutions):
+        """Oracle: `out_dim` of the config that the message names, which raises where it does not fit."""
+        kernels, strides = zip(*convolutions, strict=True)
+        fields = {"channels": (1,) * len(kernels), "kernel_sizes": kernels, "strides": strides}
+        config = CnnConfig(in_channels=1, height=size, width=size + 1, **fields)
+        try:
+            assert config.out_dim > 0
+        except ValueError as error:
+            for name, numbers in re.findall(r"(kernel_sizes|strides) to \[([\d, ]+)\]", str(error)):
+                fields[name] = tuple(map(int, numbers.split(", ")))
+            assert all(map(le, fields["kernel_sizes"], kernels))
+            assert CnnConfig(in_channels=1, height=size, width=size + 1, **fields).out_dim > 0
+
+    def test_a_policy_says_it_before_anything_is_built(self, resolved):
+        with pytest.raises(
+            PolicyError, match=r"GL403 out_dim: an input of 7 x 7 is too small.*set strides to \[1, 1\]"
+        ):
+            resolved(CnnConfig(), 7, 7)
 
     def test_an_unknown_size(self):
         with pytest.raises(ValueError, match="^the height and width of the input are not known; set both"):
