@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from glulam.config import PolicyConfig as PolicyConfig
     from glulam.config import layer as layer
     from glulam.config import layer_config as layer_config
+    from glulam.config import layer_field as layer_field
     from glulam.environment import EnvSpec as EnvSpec
     from glulam.experience import ExperienceSpec as ExperienceSpec
     from glulam.experience import TensorSpec as TensorSpec
@@ -92,6 +93,7 @@ _HOMES = {
     "hookimpl": "glulam.hooks",
     "layer": "glulam.config",
     "layer_config": "glulam.config",
+    "layer_field": "glulam.config",
     "load": "glulam.checkpoint",
     "make_environment": "glulam.worlds",
     "mask_state": "glulam.memory",
@@ -143,6 +145,7 @@ __all__ = [
     "hookimpl",
     "layer",
     "layer_config",
+    "layer_field",
     "load",
     "make_environment",
     "mask_state",

@@ -53,7 +53,8 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
 
     def call_native(self, tensors: list[Tensor | None], batch_size: int) -> list[Tensor]:
         """Run a module that wants a TensorDict: it sees its declared keys and no other."""
-        given = {key: value for key, value in zip(self.arguments, tensors, strict=True) if key is not None}
+        pairs = zip(self.arguments, tensors, strict=True)
+        given = {key: value for key, value in pairs if key is not None and value is not None}
         result = self.module(TensorDict(given, batch_size=[batch_size]))
         try:
             return [result.get(key) for key in self.out_keys]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - subclasses are attrs classes, whose types are evaluated
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, final
 
 import attrs
@@ -23,6 +24,7 @@ __all__ = [
     "PolicyConfig",
     "layer",
     "layer_config",
+    "layer_field",
 ]
 
 PROTOCOL_VERSION = 1
@@ -179,3 +181,13 @@ def layer_config(kind: str, **fields: Any) -> Any:  # noqa: ANN401 - a config th
     from glulam.catalog import Registry
 
     return Registry.installed().layers.find(kind).load()(**fields)
+
+
+def layer_field(kind: str, **fields: Any) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
+    """Declare an attribute of a `PolicyConfig` that holds an installed layer's config, made when it is needed.
+
+    Args:
+        kind: the name that a policy file would use.
+        fields: of the config; a caller who wants others gives another config for the attribute.
+    """
+    return attrs.field(factory=partial(layer_config, kind, **fields))

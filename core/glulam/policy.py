@@ -252,15 +252,26 @@ class Policy(nn.Module):
         The layers see `env` under the names that the policy knows (`aliases`).
 
         Raises:
-            GlulamError: if a layer cannot follow there (a PolicyError where its sizes do not fit).
+            GlulamError: if a layer cannot follow there (a PolicyError where its sizes do not fit); the policy stays
+                where it is then, and remembers.
         """
-        if env != self.resolved.env:
-            self.resolved = in_environment(self.resolved, env)
+        before, place = self.resolved, next((weight.device for weight in self.parameters()), device)
+        if env != before.env:
+            self.resolved = in_environment(before, env)
+        try:
+            self._adapt(env, device)
+        except Exception:
+            if before.env is not None and env != before.env:  # the first layers have moved
+                self.resolved = before
+                self._adapt(before.env, place)
+            raise
+        self.reset_memory()
+
+    def _adapt(self, env: EnvSpec, device: torch.device | str) -> None:
         self.env = env
         self.in_keys = self._offered_keys()
         self.to(device)
         self.each("initialize_to_environment", env.renamed(self.aliases), torch.device(device))
-        self.reset_memory()
 
     def learn_names(self, env: EnvSpec) -> dict[str, Any]:
         """Let layers give what they do not know of `env` rows of its own, before they are initialised to it."""

@@ -37,7 +37,7 @@ class Environment(Protocol):
         ...
 
     def step(self, actions: Tensor) -> TensorDict:
-        """Apply `actions` (`[B]`, int64) and return what follows."""
+        """Apply `actions` (`[B, ...]`, as the spec's `actions` say) and return what follows."""
         ...
 
     def close(self) -> None:

@@ -1,10 +1,15 @@
 """EnvSpec: names, dims, and specs that contradict themselves."""
 
+import json
+import math
+
 import attrs
 import pytest
 
 import glulam
-from glulam import ActionSpec, BoxLayout, EnvSpec, Feature, GlulamError, environment_spec, make_environment
+from glulam import ActionSpec, BoxLayout, EnvSpec, Feature, GlulamError, TokenLayout, environment_spec, make_environment
+from glulam.dump import dump_policy
+from tests.core.test_actions import ACTIONS
 
 
 def test_vocabulary_holds_numbers_by_id_then_names(env):
@@ -34,8 +39,48 @@ def test_a_spec_survives_json_and_yaml(env, tmp_path):
         ({"view_width": 17}, "a view of 3 x 17 does not fit the packed location byte (at most 16 x 16)"),
         ({"view_height": 0}, "does not fit the packed location byte"),
         ({"actions": ActionSpec(names=())}, "environment 'toy': it offers no actions"),
+        ({"actions": ActionSpec(names=(), choices=(1,))}, "environment 'toy': it offers no actions"),
+        (
+            {"actions": ActionSpec(names=("a", "b", "c"), choices=(2, 2))},
+            "actions.choices [2, 2] must be at least 1 each, 3 names in all",
+        ),
+        (
+            {"actions": ActionSpec(names=("a", "b", "c"), choices=(3, 0))},
+            "actions.choices [3, 0] must be at least 1 each, 3 names in all",
+        ),
+        (
+            {"actions": ActionSpec(names=("a",), choices=(1,), low=(0,), high=(1,))},
+            "environment 'toy': actions are choices or have bounds, not both",
+        ),
+        (
+            {"actions": ActionSpec(names=("a", "b"), low=(0, 0), high=(1,))},
+            "there are 2 lower and 1 upper bounds for 2 actions; one of each a name",
+        ),
+        (
+            {"actions": ActionSpec(names=("a",), high=(1,))},
+            "there are 0 lower and 1 upper bounds for 1 actions; one of each a name",
+        ),
+        (
+            {"actions": ActionSpec(names=("gas", "wheel"), low=(0, 2), high=(1, 2))},
+            "action 'wheel' goes from 2.0 to 2.0; the lower bound comes first",
+        ),
+        (
+            {"actions": ActionSpec(names=("gas",), low=(3,), high=(-1,))},
+            "action 'gas' goes from 3.0 to -1.0; the lower bound comes first",
+        ),
         ({"actions": ActionSpec(names=("a", "a"))}, "action 'a' appears twice"),
-        ({"features": (Feature(name="a", id=1), Feature(name="b", id=1))}, "feature id 1 appears twice"),
+        (
+            {"features": (Feature(name="a", id=1), Feature(name="b", id=1))},
+            "environment 'toy': features 'a' and 'b' both claim id 1; give each its own",
+        ),
+        (
+            {"features": tuple(Feature(name=f"f{n}", id=n % 256) for n in range(257))},
+            "it has 257 features; a token's byte tells 256 apart at most",
+        ),
+        ({"features": (Feature(name="a", id=-1),)}, "feature 'a' has id -1; a token's byte holds 0 to 255"),
+        ({"view_height": 17, "view_width": 16}, "a view of 17 x 16 does not fit the packed location byte"),
+        ({"tokens": TokenLayout(count=0)}, "tokens.count is 0; there is at least 1"),
+        ({"tags": ("wall", "ore", "wall")}, "tag 'wall' appears twice"),
         ({"features": (Feature(name="a", id=1), Feature(name="a", id=2))}, "feature name 'a' appears twice"),
         ({"features": (Feature(name="a", id=256),)}, "feature 'a' has id 256; a token's byte holds 0 to 255"),
         ({"optional_inputs": ("wind",)}, "unknown optional input 'wind'"),
@@ -69,7 +114,7 @@ class TestBox:
         ("change", "words"),
         [
             ({"box": None}, "an observation is a row of tokens or a box of numbers; there is neither tokens nor a box"),
-            ({"tokens": glulam.TokenLayout(count=2)}, "there is both tokens and a box"),
+            ({"tokens": TokenLayout(count=2)}, "there is both tokens and a box"),
             ({"box": BoxLayout(shape=(2, 0))}, "box.shape is [2, 0]; each size is a whole number of at least 1"),
             ({"box": BoxLayout(shape=("3",))}, "box.shape is ['3']; each size is a whole number"),
             ({"box": BoxLayout(shape=(2,), dtype="complex64")}, "box.dtype is 'complex64'; write one of float32,"),
@@ -87,6 +132,74 @@ class TestBox:
             glulam.PolicyError, match=r"GL402 .*reads 'env_obs' as uint8, but the environment writes float"
         ):
             glulam.resolve(policy_file(), env=box, registry=registry)
+
+
+class TestKinds:
+    """The three kinds of actions: what each is to a policy, written out by hand."""
+
+    @pytest.fixture(params=ACTIONS)
+    def kind(self, request):
+        return request.param
+
+    @pytest.fixture
+    def world(self, env, kind):
+        return attrs.evolve(env, actions=ACTIONS[kind], optional_inputs=("last_actions",))
+
+    def test_kind_shape_and_dtype(self, kind):
+        expected = {"discrete": ((), "int64"), "multi-discrete": ((2,), "int64"), "continuous": ((2,), "float32")}
+        actions = ACTIONS[kind]
+        assert (actions.kind, (actions.shape, actions.dtype)) == (kind, expected[kind])
+
+    def test_the_previous_action_is_an_input_of_their_shape(self, kind, world):
+        expected = {"discrete": ("", "int64"), "multi-discrete": ("2", "int64"), "continuous": ("2", "float32")}
+        assert world.inputs["last_actions"] == expected[kind]
+        assert "last_actions" not in attrs.evolve(world, optional_inputs=()).inputs
+
+    def test_dims(self, kind, world):
+        counts = {"discrete": (1, 3), "multi-discrete": (2, 5), "continuous": (1, 2)}
+        assert (world.dim("num_choices"), world.dim("num_actions")) == counts[kind]
+
+    def test_json_and_yaml_keep_them(self, world, tmp_path):
+        assert EnvSpec.from_dict(json.loads(world.to_json())) == world
+        path = tmp_path / "env.yaml"
+        path.write_text(dump_policy(world.obs_meta()), encoding="utf-8")
+        assert "choices:" in path.read_text(encoding="utf-8")
+        assert EnvSpec.from_yaml(path) == world
+
+    def test_a_spec_of_names_alone_is_discrete(self, world):
+        plain = world.obs_meta() | {"actions": {"names": ["a", "b"]}}
+        assert EnvSpec.from_dict(plain).actions == ActionSpec(names=("a", "b"))
+
+    def test_renamed_keeps_choices_and_bounds(self, world):
+        actions = world.renamed({world.actions.names[1]: "other", "nobody": "x"}).actions
+        assert actions.names == (world.actions.names[0], "other", *world.actions.names[2:])
+        for field in ("choices", "low", "high"):
+            assert getattr(actions, field) == getattr(world.actions, field)
+
+    def test_no_bound_is_none(self):
+        actions = ActionSpec(names=("a", "b", "c"), low=[-math.inf, None, 2], high=[math.inf, 3, None])
+        assert (actions.low, actions.high) == ((None, None, 2.0), (None, 3.0, None))
+        assert list(map(type, (*actions.low, *actions.high))).count(float) == 2
+        assert actions.kind == "continuous"
+
+
+def test_a_name_that_is_taken_is_no_new_name(env):
+    world = attrs.evolve(env, tags=("altar", "mine"))
+    for aliases, words in (
+        ({"heart": "ore"}, "feature name 'ore' appears twice (with the aliases heart = ore)"),
+        ({"mine": "altar", "nobody": "x"}, "tag 'altar' appears twice (with the aliases mine = altar)"),
+        (
+            {"left": "jump", "right": "jump"},
+            "action 'jump' appears twice (with the aliases left = jump, right = jump)",
+        ),
+    ):
+        with pytest.raises(GlulamError) as caught:
+            world.renamed(aliases)
+        assert str(caught.value) == f"environment 'toy': {words}"
+    assert world.renamed({}) is world
+    assert world.renamed({"ore": "heart", "heart": "ore"}).features == (
+        Feature(name="heart", id=0), Feature(name="ore", id=7),
+    )  # fmt: skip
 
 
 def test_bad_files_and_uris_are_named(tmp_path):

@@ -4,12 +4,23 @@ import sys
 
 from tests.benchmarks import discovery, experience, memory, resolver, startup
 from tests.downstream import torchrl_lstm
-from tests.evidence import corpus, doorkey, forage, initialisation, killed, memory_tasks, torchrl_cartpole
+from tests.evidence import (
+    corpus,
+    custom_policies,
+    doorkey,
+    forage,
+    initialisation,
+    killed,
+    memory_tasks,
+    torchrl_cartpole,
+    transfer,
+)
 from tests.evidence.pages import write_pages
 
 EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name in forage.STEPS}
 EXPERIMENTS |= {"initialisation": initialisation.run, "initialisation_original": initialisation.run_original}
 EXPERIMENTS |= {"corpus": corpus.run, "doorkey": doorkey.run}
+EXPERIMENTS |= {"custom_policies": custom_policies.run, "transfer": transfer.run}
 EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
 EXPERIMENTS |= {

@@ -1,4 +1,4 @@
-"""Policies that build themselves: named by a file or given as a config, with layer configs among their fields or not."""
+"""Policies that build themselves, named by a file or given as a config; layer configs may be among their fields."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def custom_policy(
 
 
 def _parts(config: PolicyConfig, registry: Registry) -> Iterator[ResolvedLayer]:
-    for field in attrs.fields(type(config)) if attrs.has(type(config)) else ():
+    cls: Any = type(config)
+    for field in attrs.fields(cls) if attrs.has(cls) else ():
         name, value = field.name, getattr(config, field.name)
         if is_layer(value):
             entry = registry.layers.entry_of(type(value))

@@ -90,7 +90,7 @@ class Graph:
         Keys that differ in a number alone are meant to differ.
         """
         if key not in self._misspelt:
-            close = nearest(key, self.known_keys)
+            close = nearest(key, [*self.known_keys, *OPTIONAL_INPUTS])
             meant = close is not None and NUMBER.sub("", key) != NUMBER.sub("", close)
             self._misspelt[key] = meant and is_slip(key, close or "")
         return self._misspelt[key]
@@ -192,8 +192,9 @@ def _missing(graph: Graph, missing: dict[str, list[tuple[int, Use]]]) -> Iterato
             continue
         remedy = "see the others"
         if len(missing) <= MANY:
-            near = [item for item in graph.known_keys if item not in graph.offered or is_slip(key, item)]
-            remedy = suggestion(key, near, f"there are: {graph.names()}")
+            inputs = {*graph.offered, *OPTIONAL_INPUTS}
+            near = [item for item in {*graph.known_keys, *inputs} if item not in inputs or is_slip(key, item)]
+            remedy = suggestion(key, sorted(near), f"there are: {graph.names()}")
         for position, use in uses:
             place = (use.field,) if use.field else ()
             yield graph.layers[position].fault(

@@ -57,9 +57,8 @@ class ResolvedLayer:
 class ResolvedPolicy:
     """A policy that passed every check: complete configs in order of execution, and what is known of each key.
 
-    `custom` holds a config that builds its policy itself; the layers are empty then, and `parts` holds the layer configs
-    among its fields. `advice` is what the lints of
-    its plugins say.
+    `custom` holds a config that builds its policy itself; the layers are empty then, and `parts` holds the layer
+    configs among its fields. `advice` is what the lints of its plugins say.
     """
 
     name: str

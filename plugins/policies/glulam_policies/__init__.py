@@ -1,1 +1,1 @@
-"""Ready policies: fast and latent_attn_tiny."""
+"""Ready policies: YAML files, a Python config, and policy classes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -34,7 +34,3 @@ class FastClassConfig(glulam.PolicyConfig):
         from glulam_policies.fast_policy import FastPolicy
 
         return FastPolicy(resolved, self)
-
-    def layer(self, kind: str, **fields: Any) -> Any:  # noqa: ANN401 - a config that another package defines
-        """Return the config of an installed layer."""
-        return glulam.registry().layers.find(kind).load()(**fields)

@@ -28,20 +28,20 @@ class FastPolicy(glulam.Policy):
         self.out_keys = ["values", "logits"]
         self.view = (env.view_height, env.view_width)
         width = config.hidden_size
-        self.box = config.layer("box_shaper").instantiate(env.obs_meta()).module
+        self.box = glulam.layer_config("box_shaper").instantiate(env.obs_meta()).module
         self.conv1 = nn.Conv2d(env.vocabulary_size, config.channels, 5, 3)
         self.conv2 = nn.Conv2d(config.channels, config.channels, 3)
         self.encoder1 = nn.Linear(self._flat_width(env), width)
         self.encoder2 = nn.Linear(width, width)
-        self.memory = config.layer(
+        self.memory = glulam.layer_config(
             "lstm", in_dim=width, hidden_size=width, num_layers=2, skip=True, in_key="x", out_key="core"
         ).build()
         self.critic1 = nn.Linear(width, config.critic_size)
         self.critic2 = nn.Linear(config.critic_size, 1)
-        self.actions = config.layer("action_embedding", embed_dim=config.embed_dim).build()
+        self.actions = glulam.layer_config("action_embedding", embed_dim=config.embed_dim).build()
         self.actor = nn.Linear(width, config.actor_size)
         self.query = nn.Parameter(torch.empty(config.actor_size, config.embed_dim))
-        self.action_head = config.layer("action_distribution").instantiate()
+        self.action_head = glulam.layer_config("action_distribution").instantiate()
         self._initialize()
 
     def _flat_width(self, env: glulam.EnvSpec) -> int:

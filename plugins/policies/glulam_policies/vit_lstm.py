@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import attrs
@@ -10,11 +9,6 @@ import attrs
 import glulam
 
 __all__ = ["VitLstmConfig"]
-
-
-def _layer(kind: str, **fields: Any) -> Any:  # noqa: ANN401 - a field specifier, as attrs.field is
-    """Declare a layer by the name that a policy file would use, with these fields unless a caller gives another."""
-    return attrs.field(factory=partial(glulam.layer_config, kind, **fields))
 
 
 @attrs.frozen(kw_only=True)
@@ -26,21 +20,21 @@ class VitLstmConfig(glulam.PolicyConfig):
     """
 
     name: str = "vit_lstm"
-    obs_shaper: Any = _layer("token_shaper", in_key="env_obs", out_key="tokens", mask_key="token_mask")
-    tokenizer: Any = _layer(
+    obs_shaper: Any = glulam.layer_field("token_shaper", in_key="env_obs", out_key="tokens", mask_key="token_mask")
+    tokenizer: Any = glulam.layer_field(
         "fourier_tokens", in_key="tokens", out_key="token_features", attr_embed_dim=12, num_freqs=6
     )
-    latent: Any = _layer(
+    latent: Any = glulam.layer_field(
         "latent_attention", in_key="token_features", mask_key="token_mask", out_key="latents",
         num_queries=10, hidden_size=48, num_layers=2, num_heads=4, out_dim=48,
     )  # fmt: skip
-    encoder: Any = _layer(
+    encoder: Any = glulam.layer_field(
         "self_attention", in_key="latents", out_key="encoded", num_layers=4, num_heads=8, out_dim=128
     )
-    memory: Any = _layer("lstm", in_key="encoded", out_key="core", hidden_size=128, num_layers=2, skip=True)
-    critic: Any = _layer("value_head", in_key="core", out_key="values", hidden_size=1024, activation="relu")
-    action_embedding: Any = _layer("action_embedding", embed_dim=16, out_key="action_embedding")
-    actor: Any = _layer(
+    memory: Any = glulam.layer_field("lstm", in_key="encoded", out_key="core", hidden_size=128, num_layers=2, skip=True)
+    critic: Any = glulam.layer_field("value_head", in_key="core", out_key="values", hidden_size=1024, activation="relu")
+    action_embedding: Any = glulam.layer_field("action_embedding", embed_dim=16, out_key="action_embedding")
+    actor: Any = glulam.layer_field(
         "bilinear_actor", in_key="core", embedding_key="action_embedding", out_key="logits", hidden_size=None
     )
-    action_head: Any = _layer("action_distribution", in_key="logits")
+    action_head: Any = glulam.layer_field("action_distribution", in_key="logits")

@@ -60,17 +60,16 @@ class Shaper(nn.Module):
                 nothing is changed then.
         """
         self._check_columns(env)
-        vocabulary, new = self.vocabulary.extended(env), self.vocabulary.unknown_in(env)
-        self.check_room(env, new)
-        self.vocabulary = vocabulary
+        new = self.fitting(env, self.vocabulary.unknown_in(env))
+        self.vocabulary = self.vocabulary.extended(env, new)
         return new
 
     def name_report(self) -> NameReport:
         """Return which names of the vocabulary and of the present world meet."""
         return NameReport.of(self.vocabulary.factors, self.env.vocabulary)
 
-    def check_room(self, env: EnvSpec, new: tuple[str, ...]) -> None:
-        """Raise GlulamError if the new names of a world do not fit behind the known ones."""
+    def fitting(self, env: EnvSpec, new: tuple[str, ...]) -> tuple[str, ...]:
+        """Return which new names of a world are to be learned; GlulamError if they do not fit behind the known ones."""
         raise NotImplementedError
 
     def _check_columns(self, env: EnvSpec) -> None:

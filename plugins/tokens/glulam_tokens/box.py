@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glulam import GlulamError
 from glulam_tokens._shaper import Shaper
-from glulam_tokens.vocabulary import meaning_codes
+from glulam_tokens.vocabulary import action_names, meaning_codes
 
 if TYPE_CHECKING:
     from glulam import EnvSpec
@@ -61,26 +61,31 @@ class BoxShaper(Shaper):
         """Map the policy's names to the ids of a world.
 
         Raises:
-            GlulamError: if the world has names for which the policy has no channel.
+            GlulamError: if the world has features or tags for which the policy has no channel.
         """
-        new = self.vocabulary.unknown_in(env)
+        # A new action is no new thing to see: a policy that does not know it does not do it.
+        done = action_names(env)
+        new = [name for name in self.vocabulary.unknown_in(env) if name not in done]
         if new:
             names = ", ".join(map(repr, new))
             msg = f"environment {env.name!r} has {names}, for which the policy's box has no channel; {REMEDY}"
             raise GlulamError(msg)
         super().initialize_to_environment(env, device)
 
-    def check_room(self, env: EnvSpec, new: tuple[str, ...]) -> None:
-        """Raise GlulamError if there are fewer free channels than new names of a world."""
+    def fitting(self, env: EnvSpec, new: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the new names for which there are channels: those of things must have one, those of actions may."""
+        done = action_names(env)
+        things = tuple(name for name in new if name not in done)
         names = len(self.vocabulary)
         free = max(0, self.num_channels - names)
-        if len(new) > free:
+        if len(things) > free:
             msg = (
-                f"environment {env.name!r} has {new[free]!r}, for which there is no channel left: num_channels "
-                f"is {self.num_channels}, and there are {names} names and {len(new)} new ones; train a model with "
-                f"num_channels of {names + len(new)} or more, or take a policy that reads tokens (token_shaper)"
+                f"environment {env.name!r} has {things[free]!r}, for which there is no channel left: num_channels "
+                f"is {self.num_channels}, and there are {names} names and {len(things)} new ones; train a model with "
+                f"num_channels of {names + len(things)} or more, or take a policy that reads tokens (token_shaper)"
             )
             raise GlulamError(msg)
+        return (*things, *(name for name in new if name in done))[:free]
 
     def set_tables(self, device: torch.device) -> None:
         """Make the tables of cells (`[256]`), channels and values (`[65536]`)."""

@@ -49,9 +49,10 @@ class TokenShaper(Shaper):
         self._check_count(len(self.vocabulary), f"environment {self.env.name!r} has")
         self.initialize_to_environment(self.env)
 
-    def check_room(self, env: EnvSpec, new: tuple[str, ...]) -> None:
-        """Raise GlulamError if there are more than 255 names with the new ones of a world."""
+    def fitting(self, env: EnvSpec, new: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all new names; GlulamError if there are more than 255 with them."""
         self._check_count(len(self.vocabulary) + len(new), f"with environment {env.name!r} there are")
+        return new
 
     def set_tables(self, device: torch.device) -> None:
         """Make the tables of places (`[256]`) and of meanings (`[65536, 2]`: row and value)."""

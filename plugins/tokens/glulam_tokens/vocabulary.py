@@ -15,11 +15,11 @@ from torch import Tensor
 from glulam import GlulamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from glulam import EnvSpec
 
-__all__ = ["Vocabulary", "meaning_codes"]
+__all__ = ["Vocabulary", "action_names", "meaning_codes"]
 
 BYTE = 256
 
@@ -76,14 +76,14 @@ class Vocabulary:
         """Return the names of a world that are not in the vocabulary."""
         return tuple(name for name in env.vocabulary if name not in self.factors)
 
-    def extended(self, env: EnvSpec) -> Self:
-        """Return the vocabulary with the unknown names of a world behind its own.
+    def extended(self, env: EnvSpec, new: Iterable[str]) -> Self:
+        """Return the vocabulary with some names of a world behind the known ones, by that world's own factors.
 
         Raises:
             GlulamError: if two things of the world have one name.
         """
-        new = {name: factor for name, factor in type(self).of(env).factors.items() if name not in self.factors}
-        return type(self)(self.factors | new)
+        factors = type(self).of(env).factors
+        return type(self)(self.factors | {name: factors[name] for name in new})
 
     def table(self, env: EnvSpec, *, unknown: int, category_value: float, normalize: bool = True) -> Tensor:
         """Return the row and the value of every meaning, `[65536, 2]` float64.
@@ -103,6 +103,12 @@ class Vocabulary:
             else:
                 table[start:stop, 1] = torch.arange(stop - start, dtype=torch.float64) / (factor if normalize else 1.0)
         return table
+
+
+def action_names(env: EnvSpec) -> frozenset[str]:
+    """Return what a world's features of actions call them: names of what was done, not of what is there."""
+    features = [feature.name for feature in env.features if feature.values == "action"]
+    return frozenset(f"{feature}:{name}" for feature in features for name in env.actions.names)
 
 
 def meaning_codes(env_obs: Tensor) -> Tensor:

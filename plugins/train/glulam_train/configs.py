@@ -76,7 +76,9 @@ class KickstartConfig(glulam.LossConfig):
         teacher_log_probs_key: Key under which the teacher's log probabilities are stored.
         teacher_values_key: Key under which the teacher's values are stored.
         valid_key: Key of whether a step's action counted.
-        teacher: Path of the teacher's checkpoint; its features and actions are found by name.
+        teacher: Path of the teacher's checkpoint, from this environment or another; its features, tags and actions are
+            found by name, and what it does not know it neither sees nor teaches.
+        aliases: Names of this environment that the teacher knows by another, such as `{quarry: mine}`.
         coef: Weight of the divergence from the teacher's policy.
         value_coef: Weight of half the mean squared error from the teacher's values.
         anneal_steps: Agent-steps after which the teacher is forgotten; null for never.
@@ -88,6 +90,7 @@ class KickstartConfig(glulam.LossConfig):
     teacher_values_key: str = glulam.stored("teacher_values", shape="", writer="loss")
     valid_key: str = glulam.stored("valid", dtype="bool", shape="", writer="trainer")
     teacher: str = attrs.field()
+    aliases: dict[str, str] = attrs.field(factory=dict)
     coef: float = attrs.field(default=1.0, validator=ge(0))
     value_coef: float = attrs.field(default=0.5, validator=ge(0))
     anneal_steps: int | None = attrs.field(default=None, validator=optional(gt(0)))

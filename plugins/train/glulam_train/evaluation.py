@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tensordict import TensorDict
     from torch import Tensor
 
-    from glulam import Environment, Policy
+    from glulam import ActionSpec, Environment, Policy
 
 __all__ = ["evaluate_policy", "random_return"]
 
@@ -64,9 +64,22 @@ def evaluate_policy(  # noqa: PLR0913 - what the report names
 
 def random_return(env_uri: str, episodes: int, seed: int) -> dict[str, Any]:
     """Play episodes with actions drawn uniformly and return the same report, `checkpoint` being None."""
-    count = glulam.environment_spec(env_uri).num_actions
-    report = _play(env_uri, lambda td: torch.randint(count, td.batch_size), episodes, seed)
+    actions = glulam.environment_spec(env_uri).actions
+    report = _play(env_uri, lambda td: _random_actions(actions, td.batch_size[0]), episodes, seed)
     return report | {"checkpoint": None}
+
+
+def _random_actions(actions: ActionSpec, rows: int) -> Tensor:
+    """Return uniform actions, `[B, ...]`; normal ones where there is no bound."""
+    if actions.kind == "discrete":
+        return torch.randint(len(actions.names), (rows,))
+    if actions.kind == "multi-discrete":
+        return torch.stack([torch.randint(count, (rows,)) for count in actions.choices], dim=-1)
+    columns = [
+        torch.randn(rows) if low is None or high is None else low + (high - low) * torch.rand(rows)
+        for low, high in zip(actions.low, actions.high, strict=True)
+    ]
+    return torch.stack(columns, dim=-1)
 
 
 def _play(env_uri: str, act: Callable[[TensorDict], Tensor], episodes: int, seed: int) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 
 import glulam
-from glulam import GlulamError
+from glulam import EnvSpec, GlulamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from tensordict import TensorDict, TensorDictBase
     from torch import Tensor
@@ -42,8 +42,9 @@ class KickstartLoss:
         path = Path(self.config.teacher)
         try:
             header, _ = glulam.read_tensors(path)
-            self.teacher = glulam.load(path, policy.env, device=str(policy.device))
-            self._check(header["environment"]["actions"]["names"], policy)
+            self.teacher = glulam.load(path, policy.env, aliases=self.config.aliases, device=str(policy.device))
+            saved = EnvSpec.from_dict(header["environment"]).renamed(header["aliases"])
+            self._check(saved.actions.names, policy)
         except GlulamError as error:
             hint = "" if path.is_absolute() or path.exists() else f" (looked for in {Path.cwd()})"
             msg = f"loss kickstart: teacher {path}{hint}: {error}"
@@ -51,8 +52,8 @@ class KickstartLoss:
         self.teacher.requires_grad_(False).eval()  # noqa: FBT003 - torch's own
         self.digest = torch.tensor(list(bytes.fromhex(header["sha256"])), dtype=torch.uint8)
 
-    def _check(self, known: Iterable[str], policy: Policy) -> None:
-        actions = policy.env.actions.names
+    def _check(self, known: tuple[str, ...], policy: Policy) -> None:
+        actions = self.teacher.env.renamed(self.teacher.aliases).actions.names
         self.strange = torch.tensor([name not in {*known} for name in actions], device=policy.device)
         if bool(self.strange.all()):
             msg = f"it knows {', '.join(known)}, and the world has {', '.join(actions)}: it can teach no action"
@@ -71,7 +72,7 @@ class KickstartLoss:
     def observe(self, td: TensorDict) -> None:
         """Let the teacher see what the student sees and does, and note what it thinks of it, `[B, A]` and `[B]`.
 
-        An action that the teacher does not know has no probability.
+        An action that the teacher does not know has no probability, whether its head goes by names or not.
         """
         rows, device = td.batch_size[0], self.strange.device
         log_probs, values = torch.zeros(rows, len(self.strange), device=device), torch.zeros(rows, device=device)
@@ -80,7 +81,9 @@ class KickstartLoss:
                 scored = self.teacher.follow(td)
             log_probs, values = scored.get("full_log_probs"), scored.get("values", values)
             if bool(self.strange.any()):
-                log_probs = log_probs.masked_fill(self.strange, -torch.inf).log_softmax(-1)
+                log_probs = log_probs.masked_fill(self.strange, -torch.inf)
+                if self.teacher.env.actions.kind == "discrete":  # a head of several choices sees to each itself
+                    log_probs = log_probs.log_softmax(-1)
         td.set(self.config.teacher_log_probs_key, log_probs).set(self.config.teacher_values_key, values)
 
     def reset_memory(self) -> None:

@@ -158,6 +158,9 @@ class Rollout:
         The memory is the one before the next step, its reset not applied: so the flags are cleared.
         """
         inputs = {key: step.td.get(key)[rows] for key in {*self.policy.in_keys, "env_id"}}
+        # What the world says of the step before is about the next episode there, or (its mask) not known at all.
+        before = {"last_actions": step.action, "last_rewards": step.reward}
+        inputs |= {key: value[rows] for key, value in before.items() if key in inputs}
         inputs["env_obs"] = step.final_obs[rows]
         inputs["dones"] = inputs["truncateds"] = torch.zeros(len(rows), dtype=torch.bool)
         td = TensorDict(inputs, batch_size=[len(rows)]).to(self.policy.device)

@@ -123,7 +123,13 @@ class Run:
             return glulam.load(path, world, losses=losses, device=str(device), allow_version_drift=self.drift)
         policy = glulam.build(settings.policy, world, device=device, losses=settings.losses)
         if settings.init_from is not None:
-            glulam.warm_start(policy, settings.init_from, settings.init_layers, allow_version_drift=self.drift)
+            glulam.warm_start(
+                policy,
+                settings.init_from,
+                settings.init_layers,
+                learn_names=settings.init_learn_names,
+                allow_version_drift=self.drift,
+            )
         elif settings.init_layers is not None:
             msg = "init_layers names layers of a checkpoint: write init_from too"
             raise GlulamError(msg)

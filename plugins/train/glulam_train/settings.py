@@ -52,6 +52,7 @@ class TrainSettings:
     freeze: tuple[str, ...] = setting(names(), ())  # layers that are not trained
     init_from: str | None = setting(text("the path of a checkpoint", optional=True), None)
     init_layers: tuple[str, ...] | None = setting(names(optional=True), None)  # of that checkpoint; null: all
+    init_learn_names: bool = setting(flag(), True)  # noqa: FBT003 - a default; what is new here gets rows; false: masked
     normalize_returns: bool = setting(flag(), False)  # noqa: FBT003 - a default
     gamma: float = setting(number(most=1), 0.97)
     gae_lambda: float = setting(number(most=1), 0.95)

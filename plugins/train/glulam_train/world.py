@@ -24,6 +24,7 @@ class Step:
     """What the actions of one step led to; tensors are valid until the next one.
 
     Attributes:
+        action: the actions.
         td: what the policy reads next, `[B]`; its flags say whose episode ended *before* that observation, so that
             memory is cleared exactly once an episode.
         reward: what the actions earned, `[B]`.
@@ -33,6 +34,7 @@ class Step:
         valid: rows whose next action counts, `[B]`; elsewhere the world only starts the next episode.
     """
 
+    action: Tensor
     td: TensorDict
     reward: Tensor
     done: Tensor
@@ -75,15 +77,15 @@ class World:
         td = self.environment.step(actions)
         reward, done, truncated = (td.get(key) for key in ("rewards", "dones", "truncateds"))
         if self.spec.autoreset == "same_step":
-            return Step(td, reward, done, truncated, td.get("final_obs"), self._all)
+            return Step(actions, td, reward, done, truncated, td.get("final_obs"), self._all)
         if self.spec.autoreset == "disabled":
-            return self._restarted(td)
+            return self._restarted(actions, td)
         shifted = td.copy()
         shifted.set("dones", self._ended[0]).set("truncateds", self._ended[1])
         self._ended = [done.clone(), truncated.clone()]
-        return Step(shifted, reward, done, truncated, td.get("env_obs"), ~(done | truncated))
+        return Step(actions, shifted, reward, done, truncated, td.get("env_obs"), ~(done | truncated))
 
-    def _restarted(self, td: TensorDict) -> Step:
+    def _restarted(self, actions: Tensor, td: TensorDict) -> Step:
         reward, done, truncated = (td.get(key).clone() for key in ("rewards", "dones", "truncateds"))
         ended = done | truncated
         final_obs = td.get("env_obs")
@@ -91,4 +93,4 @@ class World:
             final_obs = final_obs.clone()
             td = cast("RestartableEnvironment", self.environment).restart(ended).copy()
             td.set("rewards", reward).set("dones", done).set("truncateds", truncated)
-        return Step(td, reward, done, truncated, final_obs, self._all)
+        return Step(actions, td, reward, done, truncated, final_obs, self._all)

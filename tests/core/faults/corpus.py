@@ -17,7 +17,14 @@ from tests.core.faults.texts import MARK, SECOND, Policy, expected_places, secon
 
 __all__ = ["ENV", "STYLES", "Corpus", "every_pair", "open_corpus", "pair_a_kind", "spots"]
 
-STYLES = {"fast": "flow", "latent_attn_tiny": "block", "strange": "flow"}
+STYLES = {
+    "fast": "flow",
+    "latent_attn_tiny": "block",
+    "latent_attn_small": "flow",
+    "latent_attn_med": "block",
+    "vit_lstm": "flow",
+    "strange": "flow",
+}
 
 # A world that offers no optional input.
 ENV = glulam.EnvSpec(

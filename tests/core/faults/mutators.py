@@ -136,7 +136,8 @@ def _reads(policy, number, cls):
                    needs=frozenset({0, writer} - {None, number}), sources=frozenset(range(number)))  # fmt: skip
         yield _one(policy, number, f"{name} is a number", "GL104", value_of(number, name, "3"), seen_by_schema=True)
         yield _one(policy, number, f"{name} is empty", "GL104", value_of(number, name, "''"), seen_by_schema=True)
-        yield _one(policy, number, f"{name} not offered", "GL503", value_of(number, name, "last_rewards"))
+        if not spec.if_offered:  # such a field does without what is not offered
+            yield _one(policy, number, f"{name} not offered", "GL503", value_of(number, name, "last_rewards"))
         if spec.dtype == "float":
             yield _one(policy, number, f"{name} of another dtype", "GL402", value_of(number, name, "dones"))
 

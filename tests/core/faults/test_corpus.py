@@ -9,6 +9,7 @@ from tests.core.faults.test_changes import CHANGES
 from tests.core.faults.test_files import FILES, LOSSES
 
 POLICIES = tuple(STYLES)
+PAIRED = ("fast", "latent_attn_tiny", "strange")  # half a minute each; of the others every pair is evidence
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -26,7 +27,7 @@ def test_each_mistake_is_reported_where_it_stands_and_nothing_else(name, corpus)
     assert wrong == [], "\n".join(map(str, wrong))
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", PAIRED)
 def test_two_mistakes_of_every_two_kinds_are_both_reported_and_nothing_else(name, corpus):
     pairs = list(pair_a_kind(corpus.good[name]))
     assert len(pairs) > 1000

@@ -5,7 +5,7 @@ import pytest
 
 import glulam
 from tests.core.faults.corpus import ENV, spots
-from tests.core.faults.texts import MARK, expected_places
+from tests.core.faults.texts import MARK, SECOND, expected_places
 
 
 def edited(old, new):
@@ -133,8 +133,39 @@ def test_a_broken_environment_is_reported_with_the_policys_own_faults(corpus):
     assert [(fault.code, fault.place.path) for fault in found] == [("GL104", "$.layers[1].arms"), ("GL201", "env")]
 
 
+def previous_action(corpus):
+    """Return the text of `fast` with a layer that reads two optional inputs, and where each of them stands."""
+    chunks = corpus.good["fast"].chunks()
+    layer = f"actions_key: {MARK}last_actions, reward_key: {SECOND}last_rewards, out_key: before"
+    chunks[2] = chunks[2].replace("layers:\n", f"layers:\n  - {{layer: previous_action, {layer}}}\n")
+    places, text = expected_places("".join(chunks))
+    return text, [("GL503", places[MARK]), ("GL503", places[SECOND])]
+
+
 def test_an_environment_that_offers_an_input_is_no_fault(corpus):
-    text = "".join(corpus.good["fast"].chunks()).replace("mask_key: null", "mask_key: action_mask")
-    assert [fault.code for fault in corpus.faults(text)] == ["GL503"]
-    assert corpus.faults(text, env=attrs.evolve(ENV, optional_inputs=("action_mask",))) == ()
+    text, expected = previous_action(corpus)
+    assert spots(corpus.faults(text)) == expected
+    assert corpus.faults(text, env=attrs.evolve(ENV, optional_inputs=("last_actions", "last_rewards"))) == ()
     assert corpus.faults(text, env=None) == ()
+    (left,) = corpus.faults(text, env=attrs.evolve(ENV, optional_inputs=("last_actions",)))
+    assert left.message == (
+        "reads 'last_rewards', which the environment does not offer (optional inputs it offers: last_actions)"
+    )
+    (left,) = corpus.faults(text.replace("reward_key: last_rewards", "reward_key: null"))
+    assert left.message == (
+        "reads 'last_actions', which the environment does not offer (optional inputs it offers: none)"
+    )
+
+
+def test_a_key_that_is_read_where_it_is_offered_is_no_fault_where_it_is_not(corpus):
+    text = "".join(corpus.good["fast"].chunks())
+    assert text.count("mask_key: action_mask") == 1
+    for offered in ((), ("action_mask",)):
+        assert corpus.faults(text, env=attrs.evolve(ENV, optional_inputs=offered)) == ()
+    # Another optional input in its place: silent where it is not offered, measured against the shape where it is.
+    other = text.replace("mask_key: action_mask", "mask_key: last_rewards")
+    assert corpus.faults(other) == ()
+    found = corpus.faults(other, env=attrs.evolve(ENV, optional_inputs=("last_rewards",)))
+    assert [fault.code for fault in found] == ["GL402"]
+    (misspelt,) = corpus.faults(text.replace("mask_key: action_mask", "mask_key: action_msak"))
+    assert (misspelt.code, misspelt.remedy) == ("GL304", "write 'action_mask'")

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import glulam
-from glulam import GlulamError
-from glulam_train.evaluation import evaluate_policy, random_return
+from glulam import ActionSpec, GlulamError
+from glulam_train.evaluation import _random_actions, evaluate_policy, random_return
 
 KEYS = {"episodes", "return_mean", "return_ci95", "length_mean", "seed", "environment", "checkpoint"}
 
@@ -144,3 +144,21 @@ def test_greedy_play_without_a_head_that_can_is_refused(policy, monkeypatch):
 def test_numbers_out_of_range_are_refused(policy, episodes, seed):
     with pytest.raises(GlulamError, match="write at least 1 episode and a seed of at least 0"):
         evaluate_policy(policy, "toy:cues", episodes, seed)
+
+
+class TestRandomActions:
+    """Oracle: the range of each number, and its mean by a large sample."""
+
+    def test_each_kind(self):
+        names = tuple("abc")
+        low, high = (-2.0, None, 0.0), (4.0, None, 0.5)
+        numbers = _random_actions(ActionSpec(names=names, low=low, high=high), 20_000)
+        assert numbers.shape == (20_000, 3)
+        for column, (least, most, mean) in enumerate([(-2, 4, 1.0), (-9, 9, 0.0), (0, 0.5, 0.25)]):
+            assert least <= float(numbers[:, column].min()) <= float(numbers[:, column].max()) <= most
+            assert float(numbers[:, column].mean()) == pytest.approx(mean, abs=0.05)
+        options = _random_actions(ActionSpec(names=("x:0", "y:0", "y:1"), choices=(1, 2)), 4000)
+        assert options.shape == (4000, 2)
+        assert set(options[:, 0].tolist()) == {0}
+        assert float(options[:, 1].double().mean()) == pytest.approx(0.5, abs=0.05)
+        assert set(_random_actions(ActionSpec(names=names), 100).tolist()) == {0, 1, 2}

@@ -146,6 +146,25 @@ class TestOtherActions:
         whole = loss.teacher.evaluate(td)["full_log_probs"].exp()[:, :3]
         torch.testing.assert_close(table[:, :3], whole / whole.sum(-1, keepdim=True), atol=1e-4, rtol=0)
 
+    def test_an_action_of_another_name_is_taught_by_an_alias(self, teacher, student):
+        inputs = {"env_obs": torch.zeros(3, 2, 3, dtype=torch.uint8), "env_id": torch.arange(3)}
+        nothing = torch.zeros(3, dtype=torch.bool)
+        td = TensorDict(inputs | {"dones": nothing, "truncateds": nothing}, batch_size=[3])
+        td["actions"] = torch.zeros(3, dtype=torch.int64)
+        tables = []
+        for names, aliases in (("abcd", {}), ("abcz", {"z": "d"}), ("abcz", {})):
+            loss = KickstartConfig(teacher=str(teacher), aliases=aliases).build()
+            loss.initialize(student(*names))
+            loss.observe(td)
+            tables.append(td["teacher_log_probs"])
+        assert torch.equal(tables[1], tables[0])
+        assert (tables[2][:, 3] == -torch.inf).all()
+        loss = KickstartConfig(teacher=str(teacher), aliases={"y": "d"}).build()
+        with pytest.raises(
+            GlulamError, match=r"loss kickstart: teacher .*alias 'y' for 'd': the environment .* no 'y'"
+        ):
+            loss.initialize(student(*"abcz"))
+
     def test_a_teacher_of_none_of_them_is_refused(self, teacher, student):
         loss = KickstartConfig(teacher=str(teacher)).build()
         message = "it knows a, b, c, d, and the world has jump, duck, fire, hide: it can teach no action"

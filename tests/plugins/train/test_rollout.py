@@ -184,3 +184,33 @@ class TestEpisodes:
             episodes.add(torch.tensor([float(number)]), torch.tensor([True]), torch.tensor([True]))
         assert episodes.count == 150
         assert episodes.means()["return_mean"] == sum(range(50, 150)) / 100
+
+
+class Recalling(Script):
+    """Tells the action and the reward before, zeros at the first observation of an episode."""
+
+    def show(self):
+        td = super().show()
+        first = td["dones"] | td["truncateds"]
+        told = {"last_actions": torch.full((ROWS,), self.k - 1), "last_rewards": td["rewards"]}
+        return td.update({key: value.masked_fill(first, 0) for key, value in told.items()})
+
+
+class Recalls(Sums):
+    """Values a step by what it reads alone."""
+
+    in_keys = ("env_obs", "last_actions", "last_rewards")
+
+    def evaluate(self, td, state):
+        del state
+        values = td["env_obs"] + 10_000 * td["last_actions"] + td["last_rewards"]
+        return TensorDict({"values": values}, batch_size=td.batch_size)
+
+
+def test_a_final_observation_is_valued_with_the_action_and_reward_that_led_to_it():
+    rollout = Rollout(Recalls(), World(Recalling(*FLAGS)), 8)
+    outcome = rollout.collect(ExperienceBuffer(SPEC, rows=ROWS, horizon=8))
+    for row, t in [(0, 4), (1, 2), (1, 3), (1, 6), (2, 1)]:
+        assert FLAGS[row][t] == "t"
+        value = (FINAL + t + 1) + 10_000 * t + 0.1 * (t + 1)
+        assert float(outcome.value_tp1[row, t]) == pytest.approx(value, rel=1e-6)
