@@ -99,13 +99,14 @@ def _layer_of(where: str) -> str:
 
 
 def _moved(saved: EnvSpec, world: EnvSpec, layers: Mapping[str, NameReport]) -> Iterator[Moved]:
-    known = {name for report in layers.values() for name in report.mapped}
-    masked = {name for report in layers.values() for name in report.masked}
+    reports = [(_goes_by_actions(report, world), report) for report in layers.values()]
+    known = {_Entry(acts, name) for acts, report in reports for name in report.mapped}
+    masked = {_Entry(acts, name) for acts, report in reports for name in report.masked}
     tables = numbers(saved)
     for kind, after in numbers(world).items():
         before = tables[kind]
         for name in dict.fromkeys([*after, *before]):
-            entries = {name, *_entries(world, kind, name)}
+            entries = {*_entries(world, kind, name)}
             fate: Fate = "absent"
             if name in after:
                 fate = "mapped" if name in before else "learned" if known & entries else "ignored"
@@ -113,14 +114,28 @@ def _moved(saved: EnvSpec, world: EnvSpec, layers: Mapping[str, NameReport]) -> 
             yield Moved(kind, name, before.get(name), after.get(name), fate)
 
 
-def _entries(world: EnvSpec, kind: str, name: str) -> Iterator[str]:
-    """Yield what the vocabulary of a world calls a tag or an action that features name by index."""
+class _Entry(NamedTuple):
+    """A name in a layer's table, which may be that of an action and of a feature in two of them."""
+
+    of_action: bool
+    name: str
+
+
+def _goes_by_actions(report: NameReport, world: EnvSpec) -> bool:
+    """Whether a layer's table holds actions; any other holds what tokens mean."""
+    return {*report.mapped, *report.masked} <= {*world.actions.names}
+
+
+def _entries(world: EnvSpec, kind: str, name: str) -> Iterator[_Entry]:
+    """Yield what tables call a thing; tags, and actions too, go by the features whose values they are."""
+    if kind != "tag":
+        yield _Entry(kind == "action", name)
     for feature in world.features:
         if kind == feature.values:
-            yield f"{feature.name}:{name}"
+            yield _Entry(of_action=False, name=f"{feature.name}:{name}")
         if kind == "feature" and name == feature.name and feature.values != "number":
             values = world.tags if feature.values == "tag" else world.actions.names
-            yield from (f"{name}:{value}" for value in values)
+            yield from (_Entry(of_action=False, name=f"{name}:{value}") for value in values)
 
 
 def _view(env: EnvSpec) -> list[int]:

@@ -50,14 +50,11 @@ def build(  # noqa: PLR0913 - each is an independent, named choice
     """
     registry = registry or Registry.installed()
     resolved = resolve(source, env=env, losses=losses, registry=registry)
-    world = resolved.env
-    if world is None:  # resolve was given an environment
-        raise AssertionError(resolved)
     custom = resolved.custom.build_policy(resolved) if resolved.custom is not None else None
-    policy: Policy = custom or AssembledPolicy(resolved, world)
+    policy: Policy = custom or AssembledPolicy(resolved)
     if dtype is not None:
         policy.to(dtype)
-    policy.initialize_to_environment(world, device)
+    policy.initialize_to_environment(policy.env, device)
     policy.keep = keep
     if custom is not None:
         _check_custom(policy)

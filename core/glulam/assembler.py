@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from torch import Tensor, nn
 
 from glulam._errors import GlulamError
+from glulam._head import not_offered
 from glulam.bound import BoundLayer, as_tuple
 from glulam.inputs import INPUTS, OPTIONAL_INPUTS
 from glulam.memory import MemoryLayer
@@ -75,8 +76,9 @@ class _Step(NamedTuple):
 class AssembledPolicy(Policy):
     """A policy made of layers; see `glulam.build`."""
 
-    def __init__(self, resolved: ResolvedPolicy, env: EnvSpec) -> None:
-        super().__init__(resolved, env)
+    def __init__(self, resolved: ResolvedPolicy) -> None:
+        super().__init__(resolved)
+        env = self.env
         self._modules["layers"] = LayerDict({layer.name: _instantiate(layer, env) for layer in resolved.all_layers})
         for layer in resolved.layers:
             if layer.share is not None:
@@ -190,7 +192,7 @@ class AssembledPolicy(Policy):
         self._strips = self._find_strip()
         self._plan = []
         for index, (name, layer) in enumerate(body):
-            null = {None} | self._not_offered(layer)
+            null = {None} | not_offered(layer, self.env)
             sources = tuple(-1 if key in null else self._slots[key] for key in layer.arguments)  # type: ignore[index]
             targets = tuple(self._slots[key] for key in layer.out_keys)
             done = [
@@ -204,7 +206,9 @@ class AssembledPolicy(Policy):
 
     def _offered_keys(self) -> list[str]:
         """Return what the layers read from the environment, each once."""
-        read = [key for layer in self.layers.values() for key in layer.in_keys if key not in self._not_offered(layer)]
+        read = [
+            key for layer in self.layers.values() for key in layer.in_keys if key not in not_offered(layer, self.env)
+        ]
         return list(dict.fromkeys(key for key in read if key in INPUTS or key in OPTIONAL_INPUTS))
 
     def _leaf_keys(self) -> list[str]:

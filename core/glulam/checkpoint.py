@@ -217,9 +217,11 @@ def _fill(policy: Policy, checkpoint: Checkpoint, path: str | Path, only: Iterab
     problems += [f"{name} is not in the file" for name in expected if name not in state]
     problems += [f"{name} is not in the policy" for name in state if name not in expected]
     if problems:
+        held, wanted = checkpoint.header["policy"]["name"], policy.resolved.name
         found = difference(checkpoint.env, policy.env)
+        reasons = [f"it holds policy {held!r}, this is {wanted!r}"] * (held != wanted) + [found] * bool(found)
         msg = f"{path} does not fit the policy in environment {policy.env.name!r}"
-        msg += f" ({found})" * bool(found) + ": " + "; ".join(problems[:5])
+        msg += f" ({'; '.join(reasons)})" * bool(reasons) + ": " + "; ".join(problems[:5])
         raise GlulamError(msg)
     policy.load_state_dict(policy.state_dict() | state)
 

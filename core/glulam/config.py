@@ -190,4 +190,13 @@ def layer_field(kind: str, **fields: Any) -> Any:  # noqa: ANN401 - a field spec
         kind: the name that a policy file would use.
         fields: of the config; a caller who wants others gives another config for the attribute.
     """
-    return attrs.field(factory=partial(layer_config, kind, **fields))
+    return attrs.field(factory=partial(layer_config, kind, **fields), validator=_is_layer)
+
+
+def _is_layer(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    from glulam.faults import shorten
+    from glulam.kinds import is_layer
+
+    if not is_layer(value):
+        msg = f"{field.name} is {shorten(repr(value))}, no layer config"
+        raise TypeError(msg)

@@ -29,7 +29,7 @@ def difference(old: EnvSpec, new: EnvSpec) -> str:
 
 
 def _differences(old: EnvSpec, new: EnvSpec) -> Iterator[str]:
-    if (old.view_height, old.view_width) != (new.view_height, new.view_width):
+    if old.tokens and new.tokens and _view(old) != _view(new):
         yield f"its view is {_view(new)}, it was {_view(old)}"
     if old.box != new.box:
         yield f"it shows {_box(new)}, it was {_box(old)}"

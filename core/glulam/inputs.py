@@ -1,8 +1,16 @@
-"""The keys that an environment writes: dims without the batch, and dtype."""
+"""The keys that an environment writes: dims without the batch, and dtype; and how one of them is read."""
 
 from __future__ import annotations
 
-__all__ = ["INPUTS", "OPTIONAL_INPUTS", "TOKENS"]
+from typing import TYPE_CHECKING
+
+from glulam._errors import GlulamError
+
+if TYPE_CHECKING:
+    from tensordict import TensorDictBase
+    from torch import Tensor
+
+__all__ = ["INPUTS", "OPTIONAL_INPUTS", "TOKENS", "read_input"]
 
 TOKENS = {"env_obs": ("env.num_tokens env.token_columns", "uint8")}
 
@@ -21,3 +29,16 @@ OPTIONAL_INPUTS = {
     "agent_id": ("", "int64"),
     "team_id": ("", "int64"),
 }
+
+
+def read_input(td: TensorDictBase, key: str) -> Tensor:
+    """Return what stands under a key.
+
+    Raises:
+        GlulamError: if nothing does.
+    """
+    value = td.get(key, None)
+    if value is None:
+        msg = f"the TensorDict lacks {key!r}, which the policy reads; it holds: {', '.join(map(str, td.keys()))}"
+        raise GlulamError(msg)
+    return value  # type: ignore[no-any-return]

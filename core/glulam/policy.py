@@ -13,8 +13,10 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
 from glulam._errors import GlulamError
+from glulam._head import act, score
 from glulam._methods import outermost_methods
 from glulam.experience import ExperienceSpec, merge_specs
+from glulam.inputs import read_input
 from glulam.memory import MemoryLayer, Rows
 from glulam.recurrence import Recurrence, state_of
 from glulam.resolver import in_environment
@@ -40,10 +42,12 @@ class Policy(nn.Module):
 
     action_head: BoundLayer
 
-    def __init__(self, resolved: ResolvedPolicy, env: EnvSpec) -> None:
+    def __init__(self, resolved: ResolvedPolicy) -> None:
         super().__init__()
-        self.resolved = resolved
-        self.env = env
+        if resolved.env is None:
+            msg = f"policy {resolved.name!r} is built for an environment: give one to glulam.build"
+            raise GlulamError(msg)
+        self.resolved, self.env = resolved, resolved.env
         self.in_keys: list[str] = ["env_obs"]
         self.out_keys: list[str] = []
         self.aliases: dict[str, str] = {}
@@ -80,7 +84,7 @@ class Policy(nn.Module):
             GlulamError: if an input is missing, or `env_id` repeats an id.
         """
         outputs = self._advance(td)
-        outputs |= self._act(outputs)
+        outputs |= act(self.action_head, outputs, self.env)
         for key in self._kept(outputs, self.action_head.act_keys):
             td.set(key, self._spread(key, outputs[key], td.batch_size))
         return td
@@ -95,7 +99,7 @@ class Policy(nn.Module):
         """
         outputs = self._advance(td)
         head = self.action_head
-        outputs |= self._score(outputs, [_get(td, key) for key in head.acted_keys])
+        outputs |= score(head, outputs, [read_input(td, key) for key in head.acted_keys], self.env)
         kept = self._kept(outputs, head.score_keys)
         return TensorDict(
             {key: self._spread(key, outputs[key], td.batch_size) for key in kept}, batch_size=td.batch_size
@@ -107,7 +111,7 @@ class Policy(nn.Module):
         memories = self.memory_layers()
         if not memories:
             return inputs | self.compute(inputs, Recurrence({}))
-        rows = self._rows_of(_get(td, "env_id"))
+        rows = self._rows_of(read_input(td, "env_id"))
         reset = self._reset(td)
         recur = Recurrence({name: layer.slots.read(rows, reset) for name, layer in memories.items()})
         outputs = self.compute(inputs, recur)
@@ -148,37 +152,19 @@ class Policy(nn.Module):
         scored: list[str] = []
         if all(key in td.keys() for key in head.acted_keys):  # noqa: SIM118 - a TensorDict is no dict
             actions = [td.get(key).flatten(0, len(batch) - 1) for key in head.acted_keys]
-            outputs |= self._score(outputs, actions)
+            outputs |= score(head, outputs, actions, self.env)
             scored = head.score_keys
         kept = self._kept(outputs, [*scored, *self._loss_keys()])
         result = TensorDict({key: self._spread(key, outputs[key], batch) for key in kept}, batch_size=batch)
         return result, TensorDict(recur.after, batch_size=batch[:1])
 
-    def _act(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        head = self.action_head
-        return dict(zip(head.act_keys, head.module.act(*self._head_inputs(outputs)), strict=True))  # type: ignore[operator]
-
-    def _score(self, outputs: dict[str, Tensor], actions: list[Tensor]) -> dict[str, Tensor]:
-        head = self.action_head
-        scored = head.module.score(*self._head_inputs(outputs), *actions)  # type: ignore[operator]
-        return dict(zip(head.score_keys, scored, strict=True))
-
-    def _head_inputs(self, outputs: dict[str, Tensor]) -> list[Tensor | None]:
-        head = self.action_head
-        null = {None, *self._not_offered(head)}
-        return [None if key in null else outputs[key] for key in head.arguments]  # type: ignore[index]
-
-    def _not_offered(self, layer: BoundLayer) -> frozenset[str]:
-        """Return the keys that a layer reads only where they are offered, and here are not."""
-        return layer.if_offered.difference(self.env.optional_inputs)
-
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         flat = len(batch) > 1
-        inputs = {key: _get(td, key) for key in self.in_keys}
+        inputs = {key: read_input(td, key) for key in self.in_keys}
         return {key: value.flatten(0, len(batch) - 1) for key, value in inputs.items()} if flat else inputs
 
     def _reset(self, td: TensorDictBase) -> Tensor:
-        return _get(td, "dones") | _get(td, "truncateds")
+        return read_input(td, "dones") | read_input(td, "truncateds")
 
     def _kept(self, outputs: dict[str, Tensor], keys: Iterable[str]) -> list[str]:
         wanted = dict.fromkeys([*keys, *self.out_keys, *self._keep])
@@ -280,8 +266,10 @@ class Policy(nn.Module):
     def _offered_keys(self) -> list[str]:
         """Return the keys that are read from the present environment: the head's optional ones as it offers them."""
         optional = self.action_head.if_offered
-        offered = [key for key in self.env.optional_inputs if key in optional]
-        return [*(key for key in self.in_keys if key not in optional), *offered]
+        return [
+            *(key for key in self.in_keys if key not in optional),
+            *sorted(optional.intersection(self.env.optional_inputs)),
+        ]
 
     def each(self, method: str, *args: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the layers' method takes
         """Call a method on every layer that has it and return the results by layer."""
@@ -309,11 +297,3 @@ class Policy(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what only speeds up the process it was made in."""
         return self.__dict__ | {"_rows": None}
-
-
-def _get(td: TensorDictBase, key: str) -> Tensor:
-    value = td.get(key, None)
-    if value is None:
-        msg = f"the TensorDict lacks {key!r}, which the policy reads; it holds: {', '.join(map(str, td.keys()))}"
-        raise GlulamError(msg)
-    return value  # type: ignore[no-any-return]

@@ -3,13 +3,6 @@
 One thread, process CPU time, the cases of a round one after the other, ratios within a round.
 """
 
-import gc
-import os
-import statistics
-import subprocess
-import sys
-import time
-
 import torch
 from torch import nn
 
@@ -19,6 +12,7 @@ from glulam_memory.gru import Gru
 from glulam_memory.lstm import Lstm
 from glulam_memory.min_gru import MinGru
 from glulam_memory.sliding_attention import SlidingAttention
+from tests.benchmarks.timing import in_rounds, with_own_allocator
 from tests.evidence.record import commit, write_result
 
 __all__ = ["run"]
@@ -27,9 +21,6 @@ B, T, H = 64, 64, 128  # rows, steps, width of the input and of the state
 RESETS = 0.01  # of all steps
 WINDOW = 32
 ROWS = (64, 1024, 16_384)
-
-# What glibc hands back to the system it fetches again page by page, a third of the time of a large LSTM.
-ALLOCATOR = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
 
 
 def run(rounds=31):
@@ -69,7 +60,7 @@ def training(rounds):
     cases["min_gru"] = (over(min_gru, reset), "gru")
     cases["min_gru, no resets"] = (over(min_gru, never), "gru, no resets")
     cases["sliding_attention"] = (over(attention, reset), "gru")
-    return _compare(cases, rounds, before=lambda: reset.copy_(torch.rand(B, T) < RESETS))
+    return in_rounds(cases, rounds, before=lambda: reset.copy_(torch.rand(B, T) < RESETS))
 
 
 def rollout(rows, rounds):
@@ -100,7 +91,7 @@ def rollout(rows, rounds):
             name,
         )
     with torch.no_grad():
-        found = _compare(cases, rounds, before=lambda: reset.copy_(torch.rand(rows) < RESETS))
+        found = in_rounds(cases, rounds, before=lambda: reset.copy_(torch.rand(rows) < RESETS))
     for line in found:
         line["repeats"] = repeats
     return found
@@ -110,32 +101,6 @@ def _backward(y, module, x):
     torch.autograd.grad(y.square().sum(), [x, *module.parameters()])
 
 
-def _compare(cases, rounds, before):
-    """Return a line a case: its median time, and the median and quartiles of its ratios to a case of its round."""
-    taken = {name: [] for name in cases}
-    for number in range(rounds + 1):
-        before()
-        for name, (call, _) in cases.items():
-            gc.collect()
-            start = time.process_time()
-            call()
-            if number:  # the first round warms up
-                taken[name].append((time.process_time() - start) * 1e3)
-    return [_line(name, taken, against) for name, (_, against) in cases.items()]
-
-
-def _line(name, taken, against):
-    line = {"what": name, "median": round(statistics.median(taken[name]), 3)}
-    if against:
-        low, middle, high = statistics.quantiles(
-            [ours / theirs for ours, theirs in zip(taken[name], taken[against], strict=True)], n=4
-        )
-        line |= {"against": against, "ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)]}
-    return line
-
-
 if __name__ == "__main__":
-    if not ALLOCATOR.items() <= os.environ.items():
-        command = [sys.executable, "-m", "tests.benchmarks.memory"]
-        sys.exit(subprocess.run(command, env=os.environ | ALLOCATOR, check=False).returncode)
+    with_own_allocator("tests.benchmarks.memory")
     print(run())

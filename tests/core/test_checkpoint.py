@@ -11,6 +11,7 @@ import torch
 import glulam
 from glulam import GlulamError, build, load, save
 from glulam.checkpoint import read_checkpoint
+from tests.core.moving import NAMES, NEW, OLD, step_in
 from tests.core.test_policy import random_obs, step_of
 
 
@@ -160,3 +161,72 @@ def test_a_policy_is_loaded_to_be_trained(saved, registry):
     assert loaded.resolved.losses == (Middle(key="values"),)
     with pytest.raises(glulam.PolicyError, match="GL501 loss Middle needs 'nowhere'"):
         load(saved, registry=registry, losses=[Middle(key="nowhere")])
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """The file of a policy that goes by names, saved in the world `OLD`."""
+    folder = tmp_path_factory.mktemp("named")
+    (folder / "names.yaml").write_text(NAMES, encoding="utf-8")
+    torch.manual_seed(1)
+    save(build(folder / "names.yaml", OLD), folder / "names.safetensors")
+    return folder / "names.safetensors"
+
+
+class TestNames:
+    """Names that a world has and the checkpoint has not. Oracle: the saved names, and those of the world, by hand."""
+
+    KNOWN = ("noop", "north", "south")
+
+    @staticmethod
+    def rows(policy):
+        return tuple(policy.layers["actor"].module.rows.names)
+
+    @staticmethod
+    def seen(policy):
+        return tuple(policy.layers["obs_shaper"].module.vocabulary.factors)
+
+    def test_load_masks_them_unless_they_are_to_be_learned(self, named):
+        masked, learned = load(named, NEW), load(named, NEW, learn_names=True)
+        assert (self.rows(masked), self.rows(learned)) == (self.KNOWN, (*self.KNOWN, "jump"))
+        assert self.seen(learned)[: len(OLD.vocabulary)] == self.seen(masked) == OLD.vocabulary
+        assert set(self.seen(learned)) - set(OLD.vocabulary) == {"metal", "wind", "tag:wall", "last_action:jump"}
+        scored = masked.evaluate(step_in(NEW))
+        assert (scored["logits"][:, 2] == 0).all()
+        assert (masked(step_in(NEW, rows=64))["actions"] != 2).all()
+
+    def test_an_alias_is_no_new_name(self, named):
+        learned = load(named, NEW, aliases={"metal": "ore", "jump": "north"}, learn_names=True)
+        assert self.rows(learned) == self.KNOWN
+        assert set(self.seen(learned)) - set(OLD.vocabulary) == {"wind", "tag:wall"}
+        assert learned.aliases == {"metal": "ore", "jump": "north"}
+        assert (load(named, NEW, aliases={"jump": "north"})(step_in(NEW, rows=64))["actions"] == 2).any()
+
+    def test_the_header_keeps_aliases_and_those_of_a_later_world_come_on_top(self, named, tmp_path):
+        assert read_checkpoint(named).header["aliases"] == {}
+        save(load(named, NEW, aliases={"metal": "ore"}), tmp_path / "one.safetensors")
+        assert read_checkpoint(tmp_path / "one.safetensors").header["aliases"] == {"metal": "ore"}
+        later = attrs.evolve(NEW, name="later", tags=("rock", "pit"))
+        both = load(tmp_path / "one.safetensors", later, aliases={"pit": "mine"})
+        assert both.aliases == {"metal": "ore", "pit": "mine"}
+        save(both, tmp_path / "two.safetensors")
+        assert read_checkpoint(tmp_path / "two.safetensors").header["aliases"] == both.aliases
+        again = load(tmp_path / "two.safetensors")
+        assert torch.equal(again.evaluate(step_in(later))["logits"], both.evaluate(step_in(later))["logits"])
+
+    def test_warm_start_learns_them_unless_they_are_to_be_masked(self, named, tmp_path):
+        (tmp_path / "names.yaml").write_text(NAMES, encoding="utf-8")
+        for learn, expected in ((True, (*self.KNOWN, "jump")), (False, self.KNOWN)):
+            fresh = build(tmp_path / "names.yaml", NEW)
+            assert self.rows(fresh) == NEW.actions.names
+            glulam.warm_start(fresh, named, aliases={"metal": "ore"}, learn_names=learn)
+            assert self.rows(fresh) == expected
+            twin = load(named, NEW, aliases={"metal": "ore"}, learn_names=learn)
+            assert self.seen(fresh) == self.seen(twin)
+            assert torch.equal(fresh.evaluate(step_in(NEW))["logits"], twin.evaluate(step_in(NEW))["logits"])
+            assert fresh.aliases == {"metal": "ore"}
+        by_default = build(tmp_path / "names.yaml", NEW)
+        glulam.warm_start(by_default, named)
+        assert self.rows(by_default) == (*self.KNOWN, "jump")
+        with pytest.raises(GlulamError, match="alias 'metl' for 'ore': the environment 'new' has no 'metl'"):
+            glulam.warm_start(by_default, named, aliases={"metl": "ore"})

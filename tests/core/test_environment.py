@@ -4,7 +4,9 @@ import json
 import math
 
 import attrs
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 import glulam
 from glulam import ActionSpec, BoxLayout, EnvSpec, Feature, GlulamError, TokenLayout, environment_spec, make_environment
@@ -181,6 +183,40 @@ class TestKinds:
         assert (actions.low, actions.high) == ((None, None, 2.0), (None, 3.0, None))
         assert list(map(type, (*actions.low, *actions.high))).count(float) == 2
         assert actions.kind == "continuous"
+
+
+NAME = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=6)
+BOUND = st.none() | st.floats(-1e6, 1e6)
+
+
+@st.composite
+def action_specs(draw):
+    """An action spec of any kind."""
+    names = draw(st.lists(NAME, min_size=1, max_size=6, unique=True))
+    kind = draw(st.sampled_from(["discrete", "multi-discrete", "continuous"]))
+    if kind == "multi-discrete":
+        cut = draw(st.integers(1, len(names)))
+        return kind, ActionSpec(names=names, choices=[cut, len(names) - cut] if cut < len(names) else [cut])
+    if kind == "continuous":
+        bounds = [(draw(BOUND), draw(BOUND)) for _ in names]
+        bounds = [(None if None not in (low, high) and low >= high else low, high) for low, high in bounds]
+        return kind, ActionSpec(names=names, low=[low for low, _ in bounds], high=[high for _, high in bounds])
+    return kind, ActionSpec(names=names)
+
+
+@given(drawn=action_specs(), data=st.data())
+def test_any_actions_survive_json_and_new_names(drawn, data):
+    kind, actions = drawn
+    world = EnvSpec(name="any", box=BoxLayout(shape=(1,)), actions=actions)
+    assert actions.kind == kind
+    assert EnvSpec.from_dict(json.loads(world.to_json())) == world
+    old = data.draw(st.sampled_from(actions.names))
+    there = world.renamed({old: "a new name"})
+    assert there.renamed({"a new name": old}) == world
+    assert "a new name" in there.names
+    assert (there.actions.choices, there.actions.low, there.actions.high) == (
+        actions.choices, actions.low, actions.high,
+    )  # fmt: skip
 
 
 def test_a_name_that_is_taken_is_no_new_name(env):

@@ -76,6 +76,14 @@ def test_the_memory_layer_that_the_page_shows_is_a_mean():
     assert state["count"].tolist() == [2]
 
 
+def test_the_python_config_that_the_page_shows_is_built():
+    (code,) = [text for text in blocks(ROOT / "docs" / "policies.md", "python") if "MineConfig" in text]
+    names = {"__name__": "page"}
+    exec(code, names)  # noqa: S102 - the page's own code
+    assert list(names["policy"].layers) == ["obs_shaper", "cnn", "actor", "critic", "action_head"]
+    assert names["policy"].layers["cnn"].module.convolutions[0].out_channels == 32
+
+
 def test_the_loss_that_the_page_shows_keeps_a_tensor_where_it_was():
     (code,) = [text for text in blocks(ROOT / "docs" / "training.md", "python") if "DriftConfig" in text]
     names = {"__name__": "page"}

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.benchmarks import discovery, experience, memory, resolver, startup
+from tests.benchmarks import discovery, experience, memory, policies, resolver, startup
 from tests.downstream import torchrl_lstm
 from tests.evidence import (
     corpus,
@@ -26,6 +26,7 @@ EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, 
 EXPERIMENTS |= {
     "discovery": discovery.run,
     "memory": memory.run,
+    "policies": policies.run,
     "experience": experience.run,
     "resolver": resolver.run,
     "startup": startup.run,

@@ -3,11 +3,10 @@
 import json
 
 from tests.evidence.memory_page import memory_page, plot_memory
+from tests.evidence.policies_page import POLICIES, plot_policies, policies_page
 from tests.evidence.record import RESULTS
 
 __all__ = ["PAGES", "write_pages"]
-
-POLICIES = ("fast", "latent_attn_tiny")
 
 
 def write_pages():
@@ -16,6 +15,7 @@ def write_pages():
         (RESULTS / f"{name}.md").write_text(page(), encoding="utf-8")
     _plot()
     plot_memory()
+    plot_policies()
 
 
 def forage_page():
@@ -35,7 +35,7 @@ def forage_page():
     for name in POLICIES:
         result = json.loads((RESULTS / f"forage_{name}.json").read_text(encoding="utf-8"))
         lines += [_row(name, run) for run in result["runs"]]
-    lines += ["", "![Return against agent-steps, three seeds a policy](forage.png)", ""]
+    lines += ["", "![Return against agent-steps, a line a seed](forage.png)", ""]
     for name in POLICIES:
         result = json.loads((RESULTS / f"forage_{name}.json").read_text(encoding="utf-8"))
         lines += [
@@ -135,7 +135,7 @@ def _source(name, result):
 
 
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
-PAGES["memory"] = memory_page
+PAGES |= {"memory": memory_page, "policies": policies_page}
 
 
 def _row(name, run):

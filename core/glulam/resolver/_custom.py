@@ -9,6 +9,7 @@ import attrs
 from glulam._unknown import UNKNOWN
 from glulam.catalog import PluginError
 from glulam.faults import Fault, PolicyError, shorten, suggestion
+from glulam.keys import FROM_ENV
 from glulam.kinds import is_layer
 from glulam.resolver._outline import header_faults
 from glulam.resolver._resolved import ResolvedLayer, ResolvedPolicy
@@ -82,12 +83,29 @@ def _placed(document: Document, problems: Iterable[Problem], fields: Mapping[str
 def custom_policy(
     name: str, config: PolicyConfig, env: EnvSpec | None, losses: tuple[LossConfig, ...], registry: Registry
 ) -> ResolvedPolicy:
-    """Return what can be said of a policy that builds itself: its config, and the layer configs among its fields."""
+    """Return what can be said of a policy that builds itself: its config, and the layer configs among its fields.
+
+    Raises:
+        GlulamError: if a field takes from the environment what that does not have.
+    """
     entry = registry.policies.entry_of(type(config))
+    config = config if env is None else _in_environment(config, env)
     return ResolvedPolicy(
         name=name, obs_shaper=None, layers=(), action_head=None, keys={}, env=env, losses=losses, custom=config,
         custom_kind=entry.qualified if entry else None, parts=tuple(_parts(config, registry)),
     )  # fmt: skip
+
+
+def _in_environment(config: Any, env: EnvSpec) -> Any:  # noqa: ANN401 - a policy's config, or a layer's in one
+    """Return a config with what its fields, and the layer configs among them, take from the environment."""
+    changes = {}
+    for field in attrs.fields(type(config)) if attrs.has(type(config)) else ():
+        value = getattr(config, field.name)
+        if value is None and FROM_ENV in field.metadata:
+            changes[field.alias] = env.dim(field.metadata[FROM_ENV])
+        elif is_layer(value) and (inner := _in_environment(value, env)) is not value:
+            changes[field.alias] = inner
+    return attrs.evolve(config, **changes) if changes else config
 
 
 def _parts(config: PolicyConfig, registry: Registry) -> Iterator[ResolvedLayer]:

@@ -18,7 +18,7 @@ from glulam.resolver._dims import SHAPELESS, Dim, KeyInfo, env_dim, is_compatibl
 from glulam.structure import invalid_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from glulam.environment import EnvSpec
     from glulam.faults import Fault
@@ -30,9 +30,11 @@ __all__ = ["check_shapes"]
 REST = "..."  # any dims, in front
 
 
-def check_shapes(layers: list[DraftLayer], env: EnvSpec | None) -> tuple[dict[str, KeyInfo], list[Fault]]:
-    """Complete the configs of all layers in place; return the keys and the faults (GL401 to GL403)."""
-    keys: dict[str, KeyInfo] = {}
+def check_shapes(
+    layers: list[DraftLayer], env: EnvSpec | None, given: Mapping[str, KeyInfo] | None = None
+) -> tuple[dict[str, KeyInfo], list[Fault]]:
+    """Complete the configs of all layers in place; return all keys and the faults (GL401 to GL403)."""
+    keys: dict[str, KeyInfo] = dict(given or {})
     for key, (shape, dtype) in (env.inputs if env else INPUTS | OPTIONAL_INPUTS).items():
         dims = None if shape == REST else tuple(env_dim(token, env) for token in shape.split())
         keys[key] = KeyInfo(dims, dtype, "the environment")
@@ -208,9 +210,7 @@ class _LayerShapes:
         if spec.shape in _field_names(self.layer.config) or not hasattr(type(self.layer.config), spec.shape):
             return spec.shape.split()
         value = self._value(spec.shape, field)
-        if isinstance(value, int):
-            return [str(value)]
-        return None if value.startswith("?") else value.split()
+        return [str(value)] if isinstance(value, int) else None if value.startswith("?") else value.split()
 
     def _unify(self, tokens: list[str], dims: tuple[Dim, ...]) -> bool:
         if tokens[:1] == [REST]:
@@ -234,10 +234,9 @@ class _LayerShapes:
         return is_compatible(self._value(token), dim)
 
     def _is_free(self, token: str) -> bool:
-        number = token.isdigit()
         config = self.layer.config  # its class is asked: a property that raises would raise here
         known = token in _field_names(config) or hasattr(type(config), token)
-        return not number and not token.startswith("env.") and not known
+        return not token.isdigit() and not token.startswith("env.") and not known
 
     def _value(self, token: str, field: str | None = None) -> Dim:
         """Return what a declared dim stands for."""

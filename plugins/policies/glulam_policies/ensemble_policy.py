@@ -19,11 +19,8 @@ class EnsemblePolicy(glulam.Policy):
     """Every module comes from a layer config; the class says in which order they run, and how often."""
 
     def __init__(self, resolved: glulam.ResolvedPolicy, config: EnsembleClassConfig) -> None:
-        env = resolved.env
-        if env is None:
-            msg = "ensemble_class is built for an environment: give one to glulam.build"
-            raise glulam.GlulamError(msg)
-        super().__init__(resolved, env)
+        super().__init__(resolved)
+        env = self.env
         self.out_keys = ["values", "logits"]
         self.shaper = config.obs_shaper.instantiate(env.obs_meta()).module
         self.tokenizer = config.tokenizer.build()

@@ -23,6 +23,7 @@ class FastClassConfig(glulam.PolicyConfig):
     """
 
     name: str = "fast_class"
+    num_channels: int | None = glulam.from_env("vocabulary_size")
     channels: int = 64
     hidden_size: int = 128
     critic_size: int = 1024

@@ -20,16 +20,15 @@ class FastPolicy(glulam.Policy):
     """Box, two convolutions, two linear layers, a two-layer LSTM with a skip, a critic and a bilinear actor."""
 
     def __init__(self, resolved: glulam.ResolvedPolicy, config: FastClassConfig) -> None:
-        env = resolved.env
-        if env is None:
-            msg = "fast_class is built for an environment: give one to glulam.build"
-            raise glulam.GlulamError(msg)
-        super().__init__(resolved, env)
+        super().__init__(resolved)
+        env = self.env
         self.out_keys = ["values", "logits"]
         self.view = (env.view_height, env.view_width)
         width = config.hidden_size
-        self.box = glulam.layer_config("box_shaper").instantiate(env.obs_meta()).module
-        self.conv1 = nn.Conv2d(env.vocabulary_size, config.channels, 5, 3)
+        self.box = (
+            glulam.layer_config("box_shaper", num_channels=config.num_channels).instantiate(env.obs_meta()).module
+        )
+        self.conv1 = nn.Conv2d(self.box.num_channels, config.channels, 5, 3)
         self.conv2 = nn.Conv2d(config.channels, config.channels, 3)
         self.encoder1 = nn.Linear(self._flat_width(env), width)
         self.encoder2 = nn.Linear(width, width)

@@ -21,11 +21,11 @@ class MlpPolicy(glulam.Policy):
     """An actor and a critic over the flattened observation, in plain PyTorch; the base class does the rest."""
 
     def __init__(self, resolved: glulam.ResolvedPolicy, config: MlpClassConfig) -> None:
-        env = resolved.env
-        if env is None or env.box is None or env.actions.kind != "discrete":
+        super().__init__(resolved)
+        env = self.env
+        if env.box is None or env.actions.kind != "discrete":
             msg = "mlp_class is for environments that show numbers and have discrete actions; take another policy"
             raise glulam.GlulamError(msg)
-        super().__init__(resolved, env)
         self.out_keys = ["values", "logits"]
         self.actor = _network(env.box_size, config.hidden_size, env.num_actions, gain=0.01)
         self.critic = _network(env.box_size, config.hidden_size, 1, gain=1.0)

@@ -102,7 +102,7 @@ class Custom(glulam.PolicyConfig):
 
 class Zeros(glulam.Policy):
     def __init__(self, resolved, head):
-        super().__init__(resolved, resolved.env)
+        super().__init__(resolved)
         self.out_keys = ["logits"]
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.action_head = head.instantiate()

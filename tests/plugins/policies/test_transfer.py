@@ -4,12 +4,14 @@ The worlds are the real simulator behind a renumbering, or built from another co
 enough that all that is seen matters; `tests/evidence/transfer.py` does the same with trained ones and whole episodes.
 """
 
+import attrs
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import glulam
+from tests.plugins.policies.conftest import step_of
 from tests.plugins.policies.variants import (
     Renumbered,
     Renumbering,
@@ -124,3 +126,27 @@ class TestControls:
         )
         assert aliases
         assert gap(play(glulam.load(path, world.spec), world, STEPS, forced=expected[1]), expected) > 1e-3
+
+
+@pytest.mark.parametrize("cells", [1, 2, -1])
+def test_in_a_view_of_another_size_a_token_looks_the_same(saved, cells):
+    """Oracle: the same tokens, each as far from the agent as before, in the coordinates of the other view."""
+    name, path, _ = saved
+    policy = glulam.load(path)
+    other = attrs.evolve(OLD, view_height=OLD.view_height + 2 * cells, view_width=OLD.view_width + 2 * cells)
+    if name == "fast":
+        with pytest.raises(
+            glulam.GlulamError, match=r"cannot follow to environment .*: its view is \d+ x \d+, it was 11"
+        ):
+            glulam.load(path, other)
+        return
+    generator = torch.Generator().manual_seed(2)
+    td = step_of(OLD, 6, generator)
+    inside = torch.randint(1, 10, (2, *td["env_obs"].shape[:2]), generator=generator, dtype=torch.uint8)
+    real = td["env_obs"][..., 0] < 254
+    td["env_obs"][..., 0] = torch.where(real, inside[0] << 4 | inside[1], td["env_obs"][..., 0])
+    moved = td.clone()
+    moved["env_obs"][..., 0] = torch.where(real, td["env_obs"][..., 0] + 17 * cells, td["env_obs"][..., 0])
+    expected, found = (policy.evaluate(td)["logits"], glulam.load(path, other).evaluate(moved)["logits"])
+    assert torch.equal(found, expected)
+    assert not torch.equal(policy.evaluate(moved)["logits"], expected)
