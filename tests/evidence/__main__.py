@@ -19,7 +19,8 @@ from tests.evidence.pages import write_pages
 
 EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name in forage.STEPS}
 EXPERIMENTS |= {"initialisation": initialisation.run, "initialisation_original": initialisation.run_original}
-EXPERIMENTS |= {"corpus": corpus.run, "doorkey": doorkey.run}
+EXPERIMENTS |= {"corpus": corpus.run}
+EXPERIMENTS |= {name: lambda name=name: doorkey.run(name) for name in doorkey.CASES}
 EXPERIMENTS |= {"custom_policies": custom_policies.run, "transfer": transfer.run}
 EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
