@@ -5,6 +5,7 @@ import sys
 from tests.benchmarks import discovery, experience, memory, policies, resolver, startup
 from tests.downstream import torchrl_lstm
 from tests.evidence import (
+    contract,
     corpus,
     custom_policies,
     doorkey,
@@ -24,6 +25,7 @@ EXPERIMENTS |= {name: lambda name=name: doorkey.run(name) for name in doorkey.CA
 EXPERIMENTS |= {"custom_policies": custom_policies.run, "transfer": transfer.run}
 EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
+EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum", "full", "seeds")}
 EXPERIMENTS |= {
     "discovery": discovery.run,
     "memory": memory.run,

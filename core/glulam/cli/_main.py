@@ -21,9 +21,11 @@ _OWN = {
     "info": "glulam.cli._info:info",
     "inspect": "glulam.cli._inspect:inspect",
     "list": "glulam.cli._list:list_all",
+    "new": "glulam.cli._new:new",
     "registry": "glulam.cli._registry:registry",
     "resolve": "glulam.cli._resolve:resolve",
     "schema": "glulam.cli._schema:schema",
+    "test": "glulam.cli._test:test",
 }
 
 

@@ -1,0 +1,164 @@
+"""Laws of numbers: extremes, chance, dtypes, devices."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from glulam.testing._laws import expect, law
+from glulam.testing.laws._common import close, draws_numbers, equal, finite, is_index, random_layer, run
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DataObject
+
+    from glulam.bound import BoundLayer
+    from glulam.testing._case import Case, Tensors
+
+__all__: list[str] = []
+
+EXTREMES = (0.0, 1e4, -1e4, 1e-8)
+
+
+@law("Large, small and equal numbers give finite ones, and a finite gradient.")
+def finite_at_extremes(case: Case, data: DataObject) -> None:
+    """Fill what it reads with one number, row by row another, and scale it up."""
+    del data
+    bound = case.bound()
+    plain = case.inputs(bound)
+    free = [key for key, value in plain.items() if value.is_floating_point() and not is_index(case, key)]
+    free = [key for key in free if not key.startswith("state.")]
+    for extreme in EXTREMES:
+        inputs = plain | {key: torch.full_like(plain[key], extreme) for key in free}
+        _finite(case, bound, inputs, f"with all numbers {extreme:g}")
+    _finite(case, bound, plain | {key: 1e4 * plain[key] for key in free}, "with numbers of the size of 1e4")
+
+
+def _finite(case: Case, bound: BoundLayer, inputs: Tensors, what: str) -> None:
+    given = {key: value.detach().clone().requires_grad_(value.is_floating_point()) for key, value in inputs.items()}
+    found = case.call(bound, given)
+    finite(found, what)
+    total = sum(value.sum() for value in found.values() if value.requires_grad)
+    if isinstance(total, Tensor):
+        bound.zero_grad()
+        torch.autograd.backward(total)
+        grads = {name: weight.grad for name, weight in bound.named_parameters() if weight.grad is not None}
+        grads |= {key: value.grad for key, value in given.items() if value.grad is not None}
+        finite(grads, f"the gradient {what}")
+
+
+@law("Equal seeds and equal inputs give equal outputs, now, again, and in a new layer.")
+def deterministic_under_seed(case: Case, data: DataObject) -> None:
+    """Call one layer twice, and another made with the same seed."""
+    del data
+    bound = case.bound()
+    inputs = case.inputs(bound)
+    first = run(case, bound, inputs, seed=5)
+    equal(run(case, bound, inputs, seed=5), first, "the same call again")
+    equal(run(case, case.bound(), inputs, seed=5), first, "the same call of a layer made with the same seed")
+
+
+@law("It seeds nothing, and takes random numbers from torch alone, and only if it needs them.")
+def random_streams_untouched(case: Case, data: DataObject) -> None:
+    """Look at the random streams of Python, NumPy and torch around building it and a call."""
+    del data
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(123)
+        before = random.getstate(), _numpy_state()
+        bound = case.bound()
+        inputs = case.inputs(bound)
+        stream = torch.random.get_rng_state()
+        expect(
+            holds=torch.equal(stream, torch.manual_seed(123).get_state()),
+            otherwise="building it, or its initialize_to_environment, seeds torch's random numbers",
+        )
+        with torch.no_grad():
+            case.call(bound, inputs)
+        after = torch.random.get_rng_state()
+        same = torch.equal(after, stream)
+        expect(
+            holds=random.getstate() == before[0] and _numpy_state() == before[1],
+            otherwise="a call moves the random numbers of Python or NumPy",
+        )
+        torch.manual_seed(7)
+        with torch.no_grad():
+            case.call(bound, inputs)
+        seven = torch.random.get_rng_state()
+        torch.manual_seed(8)
+        with torch.no_grad():
+            case.call(bound, inputs)
+        expect(
+            holds=not torch.equal(seven, torch.random.get_rng_state()),
+            otherwise="a call seeds torch's random numbers",
+        )
+    needed = draws_numbers(case)
+    expect(
+        holds=same or needed, otherwise="a call moves torch's random numbers, though its outputs do not depend on them"
+    )
+
+
+def _numpy_state() -> str:
+    """Return NumPy's global stream, where anything has loaded NumPy."""
+    numpy = sys.modules.get("numpy")
+    return "" if numpy is None else repr(numpy.random.get_state(legacy=False))
+
+
+@law("It works in double precision and in bfloat16.", unless=random_layer)
+def other_dtypes(case: Case, data: DataObject) -> None:
+    """Compare with single precision, to the precision of the other."""
+    del data
+    bound = case.bound()
+    inputs = case.inputs(bound)
+    wanted = run(case, bound, inputs)
+    for dtype, tolerance in ((torch.float64, 1e-4), (torch.bfloat16, 0.25)):
+        other = case.bound().to(dtype)
+        initialize = getattr(other.module, "initialize_to_environment", None)
+        if callable(initialize):
+            initialize(case.env, torch.device("cpu"))
+        has_weights = any(True for _ in other.parameters())
+        given = {key: value.to(dtype) if value.dtype == torch.float32 else value for key, value in inputs.items()}
+        found = run(case, other, given)
+        for key, value in wanted.items():
+            if not value.is_floating_point():
+                continue
+            kept = found[key].dtype == dtype or not has_weights or not _policy_float(case, key)
+            expect(holds=kept, otherwise=f"in {dtype} it writes {key!r} as {found[key].dtype}")
+            scale = max(1.0, float(value.abs().max()) if value.numel() else 1.0)
+            close({key: found[key].float()}, {key: value}, f"in {dtype}", rtol=tolerance, atol=tolerance * scale)
+
+
+def _policy_float(case: Case, key: str) -> bool:
+    info = case.fit.writes.get(key)
+    return info is None or info.dtype == "float"
+
+
+@law("It can be moved to another device, all of it: here the one without data, `meta`.")
+def meta_device(case: Case, data: DataObject) -> None:
+    """Call it there, and compare shapes."""
+    del data
+    bound = case.bound()
+    inputs = case.inputs(bound)
+    wanted = run(case, bound, inputs)
+    moved = case.bound().to("meta")
+    initialize = getattr(moved.module, "initialize_to_environment", None)
+    if callable(initialize):
+        initialize(case.env, torch.device("meta"))
+    given = {key: value.to("meta") for key, value in inputs.items()}
+    try:
+        found = run(case, moved, given)
+    except RuntimeError as error:
+        text = str(error)
+        stuck = "not on the expected device" in text or "same device" in text or "device meta" in text
+        expect(holds=not stuck, otherwise=f"on another device: {text.splitlines()[0]}")
+        raise
+    for key, value in found.items():
+        expect(
+            holds=value.device.type == "meta", otherwise=f"moved to another device, it writes {key!r} on {value.device}"
+        )
+        expect(
+            holds=value.shape == wanted[key].shape,
+            otherwise=f"on another device {key!r} has shape {list(value.shape)}, expected {list(wanted[key].shape)}",
+        )

@@ -1,0 +1,60 @@
+"""The contract suite on its museum, on our own layers, and with other seeds."""
+
+from glulam import registry
+from glulam.testing import LAW_NAMES, examine_distribution
+from glulam.testing._laws import LAWS
+from tests.contract.looking import caught_by, passes_smoke_test, subject_of
+from tests.contract.museum import EXHIBITS
+from tests.evidence.record import commit, write_result
+
+OURS = ("glulam-attention", "glulam-basics", "glulam-heads", "glulam-memory", "glulam-tokens", "glulam-vision")
+SEEDS = 20
+
+
+def museum():
+    """Look into every exhibit with every law, and into each good twin; a plain smoke test beside it."""
+    start, runs = commit(), []
+    for exhibit in EXHIBITS:
+        subject = subject_of(exhibit.name, exhibit.config)
+        caught = caught_by(subject)
+        smoke = passes_smoke_test(subject)
+        runs.append({
+            "exhibit": exhibit.name, "bug": exhibit.bug, "source": exhibit.source, "law": exhibit.law,
+            "caught": list(caught), "told": caught.get(exhibit.law, ""), "smoke_test_caught": not smoke,
+        })  # fmt: skip
+        print(f"{exhibit.name}: {', '.join(caught) or 'NOT CAUGHT'}", flush=True)
+    good = [
+        {"config": config.__name__, "broken": caught_by(subject_of(config.__name__, config))}
+        for config in sorted({exhibit.good for exhibit in EXHIBITS}, key=lambda config: config.__name__)
+    ]
+    command = "python -m tests.evidence contract_museum"
+    print(write_result("contract_museum", command, start, laws=list(LAW_NAMES), runs=runs, good=good))
+
+
+def full():
+    """Look deep into each of our layers."""
+    start, runs = commit(), []
+    for distribution in OURS:
+        for verdict in examine_distribution(distribution, level="full"):
+            runs.append({"layer": verdict.layer, "law": verdict.law, "outcome": verdict.outcome,
+                         "told": verdict.told, "seconds": round(verdict.seconds, 3)})  # fmt: skip
+            if verdict.outcome == "broken":
+                print(verdict.layer, verdict.law, verdict.told, flush=True)
+    print(write_result("contract_full", "python -m tests.evidence contract_full", start, runs=runs))
+
+
+def seeds():
+    """Look into each of our layers with other seeds: what is broken with one and kept with another is a flake."""
+    start, runs = commit(), []
+    quick = [law for law in LAW_NAMES if not LAWS[law].slow and law != "quiet_import"]
+    for distribution in OURS:
+        layers = [entry.name for entry in registry().layers.values() if entry.distribution == distribution]
+        for layer in layers:
+            broken = {}
+            for seed in range(SEEDS):
+                found = examine_distribution(distribution, layers=[layer], laws=quick, seed=seed)
+                broken[seed] = {verdict.law: verdict.told for verdict in found if verdict.outcome == "broken"}
+            failed = {seed: laws for seed, laws in broken.items() if laws}
+            runs.append({"layer": f"{distribution}:{layer}", "seeds": SEEDS, "broken": failed})
+            print(runs[-1]["layer"], runs[-1]["broken"], flush=True)
+    print(write_result("contract_seeds", "python -m tests.evidence contract_seeds", start, runs=runs))
