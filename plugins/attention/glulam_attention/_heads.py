@@ -35,7 +35,7 @@ def visible(mask: Tensor) -> Visible:
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """Return `[B, N, D]` as `[B, H, N, D / H]`."""
-    return x.view(*x.shape[:-1], num_heads, -1).transpose(1, 2)
+    return x.view(*x.shape[:-1], num_heads, x.shape[-1] // num_heads).transpose(1, 2)
 
 
 def join_heads(x: Tensor) -> Tensor:

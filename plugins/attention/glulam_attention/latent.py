@@ -100,7 +100,7 @@ class LatentAttention(nn.Module):
             folded = folded.flatten(1, 2).unsqueeze(1).expand(tokens.shape[0], -1, -1, -1)  # one head of H * Q
             scale = query.shape[-1] ** -0.5
             mixed = attend(folded, tokens.unsqueeze(1), tokens.unsqueeze(1), seen, scale)
-            mixed = mixed.view(tokens.shape[0], *query.shape[1:3], -1)  # (B, H, Q, in_dim)
+            mixed = mixed.view(tokens.shape[0], *query.shape[1:3], tokens.shape[-1])  # (B, H, Q, in_dim)
             return torch.einsum("bhqi,hdi->bhqd", mixed, value)  # (B, H, Q, D / H)
 
         return read

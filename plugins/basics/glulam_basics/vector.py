@@ -61,7 +61,7 @@ class VectorShaper(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return `[B, D]` from an observation `[B, ...]` of any dtype."""
-        vector = observation.reshape(len(observation), -1).to(self.mean.dtype)  # (B, D)
+        vector = observation.reshape(len(observation), self.out_dim).to(self.mean.dtype)  # (B, D)
         if not self.normalize:
             return vector
         scaled = (vector - self.mean) * (self.variance + SMALLEST_SPREAD**2).rsqrt()
@@ -72,7 +72,7 @@ class VectorShaper(nn.Module):
         """Take observations `[M, ...]` into the mean and variance (Chan et al. 1983, equation 2.1)."""
         if not self.normalize or not len(observations):
             return
-        new = observations.reshape(len(observations), -1).double()  # (M, D)
+        new = observations.reshape(len(observations), self.out_dim).double()  # (M, D)
         ours, count = float(self.count), len(new)
         total = ours + count
         gap = new.mean(0) - self.mean.double()

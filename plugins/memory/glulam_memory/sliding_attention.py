@@ -118,4 +118,4 @@ class _Block(nn.Module):
         return x + self.mlp(x), keys, values
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.num_heads, -1).transpose(1, 2)  # (B, A, T or S, H / A)
+        return x.view(*x.shape[:2], self.num_heads, x.shape[2] // self.num_heads).transpose(1, 2)
