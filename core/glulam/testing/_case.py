@@ -68,12 +68,15 @@ class Case:
 
     def bound(self, seed: int = 0, env: EnvSpec | None = None) -> BoundLayer:
         """Return a new layer, bound to its keys and initialised to a world; equal seeds give equal weights."""
-        world = env or self.env
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed + seed)
-            config = self.config
-            made = config.instantiate(world.obs_meta()) if isinstance(config, ObsShaperConfig) else config.instantiate()
-            bound: BoundLayer = made if isinstance(made, BoundLayer) else BoundLayer(config, made)
+            return self.build(env)
+
+    def build(self, env: EnvSpec | None = None) -> BoundLayer:
+        """Return a new layer from torch's random numbers as they are."""
+        world, config = env or self.env, self.config
+        made = config.instantiate(world.obs_meta()) if isinstance(config, ObsShaperConfig) else config.instantiate()
+        bound: BoundLayer = made if isinstance(made, BoundLayer) else BoundLayer(config, made)
         initialize = getattr(bound.module, "initialize_to_environment", None)
         if callable(initialize):
             initialize(world, torch.device("cpu"))

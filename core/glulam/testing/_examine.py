@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "Level", "Subject", "Verdict", "Widths", "examine", "search"]
 
 Level = Literal["quick", "full"]
-EXAMPLES: dict[Level, int] = {"quick": 4, "full": 40}
+EXAMPLES: dict[Level, int] = {"quick": 5, "full": 40}
 WORLDS: tuple[dict[str, Any], ...] = tuple(
     {"shows": shows, "actions": actions}
     for shows in ("tokens", "box")

@@ -40,6 +40,7 @@ LAW_NAMES = (
     "config_round_trip",
     "reinitialisation",
     "names_are_told",
+    "names_decide",
     "independent_instances",
     "compiles",
     "exports",

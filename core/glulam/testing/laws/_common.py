@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import torch
 from tensordict.nn import TensorDictModuleBase
 
+from glulam.layouts import ActionSpec
 from glulam.memory import MemoryLayer
 from glulam.testing._laws import BrokenLawError, expect
 
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from glulam.environment import EnvSpec
     from glulam.testing._case import Case, Tensors
 
 __all__ = [
     "clones",
     "close",
     "draws_numbers",
+    "elsewhere",
     "equal",
     "finite",
     "is_index",
@@ -116,3 +120,15 @@ def no_memory(case: Case) -> str | None:
 def is_native(case: Case) -> bool:
     """Whether the module takes the TensorDict itself."""
     return isinstance(case.module, TensorDictModuleBase)
+
+
+def elsewhere(env: EnvSpec) -> EnvSpec:
+    """Return a world of the same sizes in which ids, tags and actions stand in another order."""
+    ids = [feature.id for feature in env.features]
+    features = tuple(
+        attrs.evolve(feature, id=number) for feature, number in zip(env.features, ids[1:] + ids[:1], strict=True)
+    )
+    actions = env.actions
+    if actions.kind == "discrete":
+        actions = ActionSpec(names=actions.names[1:] + actions.names[:1])
+    return attrs.evolve(env, name="elsewhere", features=features, tags=env.tags[1:] + env.tags[:1], actions=actions)

@@ -9,16 +9,17 @@ import attrs
 import torch
 
 from glulam._errors import GlulamError
+from glulam.keys import declared_keys
 from glulam.layouts import ActionSpec
 from glulam.names import NameReport
 from glulam.testing._laws import expect, law
-from glulam.testing.laws._common import equal, random_layer, run
+from glulam.testing.laws._common import close, elsewhere, equal, random_layer, run
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
 
-    from glulam.environment import EnvSpec
-    from glulam.testing._case import Case
+    from glulam.bound import BoundLayer
+    from glulam.testing._case import Case, Tensors
 
 __all__: list[str] = []
 
@@ -29,18 +30,6 @@ def _fixed(case: Case) -> str | None:
     return random_layer(case)
 
 
-def _elsewhere(env: EnvSpec) -> EnvSpec:
-    """Return a world of the same sizes in which ids, tags and actions stand in another order."""
-    ids = [feature.id for feature in env.features]
-    features = tuple(
-        attrs.evolve(feature, id=number) for feature, number in zip(env.features, ids[1:] + ids[:1], strict=True)
-    )
-    actions = env.actions
-    if actions.kind == "discrete":
-        actions = ActionSpec(names=actions.names[1:] + actions.names[:1])
-    return attrs.evolve(env, name="elsewhere", features=features, tags=env.tags[1:] + env.tags[:1], actions=actions)
-
-
 @law("Initialised to another world and back, or twice to one, it is as it was; its weights stay.", unless=_fixed)
 def reinitialisation(case: Case, data: DataObject) -> None:
     """Compare what it does before and after, and the state that a checkpoint keeps."""
@@ -49,7 +38,7 @@ def reinitialisation(case: Case, data: DataObject) -> None:
     module = bound.module
     inputs = case.inputs(bound)
     wanted, state = run(case, bound, inputs), copy.deepcopy(dict(bound.state_dict()))
-    for worlds in ((case.env,), (_elsewhere(case.env), case.env)):
+    for worlds in ((case.env,), (elsewhere(case.env), case.env)):
         for world in worlds:
             try:
                 module.initialize_to_environment(world, torch.device("cpu"))  # type: ignore[operator]
@@ -91,3 +80,70 @@ def names_are_told(case: Case, data: DataObject) -> None:
     expect(
         holds=set(after.mapped) == set(away.mapped) | set(new), otherwise=f"after learning {new} it maps {after.mapped}"
     )
+
+
+ACTIONS = "env.num_actions"
+
+
+def _no_actions(case: Case) -> str | None:
+    if not callable(getattr(case.module, "name_report", None)):
+        return "it has no name_report()"
+    if case.env.actions.kind != "discrete" or not any(ACTIONS in dims for dims in _declared(case).values()):
+        return "nothing that it writes has a place for each action"
+    return random_layer(case)
+
+
+def _declared(case: Case) -> dict[str, list[str]]:
+    """Return the dims that the config declares for each key."""
+    config = case.config
+    specs = declared_keys(type(config))
+    return {str(getattr(config, field)): spec.shape.split() for field, spec in specs.items()}
+
+
+def _moved(case: Case, tensors: Tensors, order: list[int]) -> Tensors:
+    """Return tensors with the places of actions in another order."""
+    found = dict(tensors)
+    for key, dims in _declared(case).items():
+        if key in found and ACTIONS in dims:
+            place = dims.index(ACTIONS) + (0 if case.shared(key) else 1)
+            found[key] = found[key].index_select(place, torch.tensor(order))
+    return found
+
+
+@law(
+    "Each action keeps what is its own, wherever a world lists it; one that is not known gets nothing.",
+    unless=_no_actions,
+)
+def names_decide(case: Case, data: DataObject) -> None:
+    """Compare what it writes in a world of another order, and look at the gradient of a new action's part."""
+    del data
+    bound = case.bound()
+    module, env = bound.module, case.env
+    inputs = case.inputs(bound)
+    wanted = run(case, bound, inputs)
+    names = env.actions.names
+    order = [*range(1, len(names)), 0]
+    world = attrs.evolve(env, actions=ActionSpec(names=[names[place] for place in order]))
+    module.initialize_to_environment(world, torch.device("cpu"))  # type: ignore[operator]
+    found = run(case, bound, _moved(case, inputs, order))
+    close(found, _moved(case, wanted, order), "in a world that lists its actions in another order")
+    _new_action(case, bound, inputs)
+
+
+def _new_action(case: Case, bound: BoundLayer, inputs: Tensors) -> None:
+    names = case.env.actions.names
+    world = attrs.evolve(case.env, actions=ActionSpec(names=(*names, "something_new")))
+    bound.module.initialize_to_environment(world, torch.device("cpu"))  # type: ignore[operator]
+    more = _moved(case, inputs, [*range(len(names)), 0])
+    written = case.call(bound, more)
+    for key, dims in _declared(case).items():
+        if key not in written or ACTIONS not in dims or not written[key].requires_grad:
+            continue
+        place = dims.index(ACTIONS) + (0 if case.shared(key) else 1)
+        part = written[key].select(place, len(names)).sum()
+        weights = [weight for weight in bound.parameters() if weight.requires_grad]
+        grads = torch.autograd.grad(part, weights, allow_unused=True, retain_graph=True) if part.requires_grad else ()
+        learned = any(grad is not None and bool(grad.count_nonzero()) for grad in grads)
+        expect(
+            holds=not learned, otherwise=f"what {key!r} holds for an unknown action comes from weights of known ones"
+        )
