@@ -76,8 +76,29 @@ def _box(_: EnvSpec, size: tuple[int, ...], generator: torch.Generator) -> Tenso
     return full * (torch.rand(size, generator=generator) < 2 * FEW)
 
 
+def _actions(env: EnvSpec, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Return actions of the world."""
+    actions = env.actions
+    if actions.kind == "continuous":
+        return torch.randn(size, generator=generator)
+    limits = torch.tensor(actions.choices) if actions.choices else torch.tensor(len(actions.names))
+    return (torch.rand(size, generator=generator) * limits).long()
+
+
+def _ends(_: EnvSpec, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Return flags of rows whose episode has ended: a few."""
+    return torch.rand(size, generator=generator) < FEW
+
+
 # What a key means by its usual name, where shape and dtype do not tell.
-BY_KEY: dict[str, Callable[[EnvSpec, tuple[int, ...], torch.Generator], Tensor]] = {"tokens": _tokens, "box": _box}
+BY_KEY: dict[str, Callable[[EnvSpec, tuple[int, ...], torch.Generator], Tensor]] = {
+    "tokens": _tokens,
+    "box": _box,
+    "dones": _ends,
+    "truncateds": _ends,
+    "last_actions": _actions,
+    "actions": _actions,
+}
 
 
 def draw_tensor(dtype: str, size: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -100,10 +100,13 @@ class Subject:
     def sample(self, level: Level, seed: int | None = None) -> tuple[list[Case], str]:
         """Return the cases that all laws look into, and why others were left out."""
         if (level, seed) not in self.samples:
+            _ = self.worlds  # found out before anything is drawn
             cases: list[Case] = []
             refusals: list[str] = []
 
             def collect(case: Case) -> None:
+                if _is_refused(case, refusals):
+                    hypothesis.reject()
                 cases.append(case)
 
             with contextlib.suppress(hypothesis.errors.Unsatisfiable):
@@ -210,7 +213,7 @@ class _Search:
         best = [found]
 
         def look(case: Case) -> None:
-            again = self.broken(case)
+            again = None if _is_refused(case, []) else self.broken(case)
             if again is not None:
                 best.append(again)
                 raise BrokenLawError(again[0])
@@ -237,18 +240,24 @@ def _guarded(subject: Subject, refusals: list[str]) -> SearchStrategy[Case]:
     @st.composite
     def guarded(draw: Any) -> Case:  # noqa: ANN401
         try:
-            case: Case = draw(_cases(subject))
-            _ = case.module  # a layer may refuse sizes in its own words
-        except (NoFitError, GlulamError) as error:
+            return draw(_cases(subject))  # type: ignore[no-any-return]
+        except NoFitError as error:
             refusals.append(str(error))
             hypothesis.reject()
-        except hypothesis.errors.HypothesisException:
-            raise
-        except Exception:  # noqa: BLE001, S110 - the laws will tell what is wrong with it
-            pass
-        return case
 
     return guarded()
+
+
+def _is_refused(case: Case, refusals: list[str]) -> bool:
+    """Whether a layer refuses a case in its own words; whatever else it raises the laws will tell."""
+    try:
+        _ = case.module
+    except GlulamError as error:
+        refusals.append(str(error))
+        return True
+    except Exception:  # noqa: BLE001
+        return False
+    return False
 
 
 def _reproduction(subject: Subject, law: Law, case: Case | None) -> str:

@@ -153,6 +153,8 @@ def _field(draw: DrawFn, field: attrs.Attribute[Any]) -> Any:  # noqa: ANN401 - 
         return _LEAVE_OUT  # taken from the world, or inferred from what is read
     if field.default is not attrs.NOTHING and draw(st.sampled_from([True, False, False])):
         return _LEAVE_OUT  # the simplest case has the defaults
+    if field.type is int and isinstance(field.default, int) and field.validator is None:
+        return draw(st.integers(field.default, field.default + 3))  # how small it may be nobody says
     strategy = _of_type(field.type, field.validator)
     return _LEAVE_OUT if strategy is None else draw(strategy)
 

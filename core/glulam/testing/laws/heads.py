@@ -45,6 +45,16 @@ def acting_agrees_with_scoring(case: Case, data: DataObject) -> None:
         expect(holds=bool(both), otherwise="acting and scoring have no key in common, such as the log-prob")
         close({key: scored[key].detach() for key in both}, {key: acted[key] for key in both}, "scored as acted")
         _sound(case, {key: value.detach() for key, value in scored.items()})
+        _of_the_action(case, acted, scored, both)
+
+
+def _of_the_action(case: Case, acted: Tensors, scored: Tensors, both: list[str]) -> None:
+    """Hold the log-prob of what was done against that of all actions."""
+    table, chosen = scored.get("full_log_probs"), next((acted[key] for key in acted if key not in both), None)
+    if table is None or chosen is None or case.env.actions.kind != "discrete" or chosen.dim() != 1:
+        return
+    wanted = table.detach().gather(-1, chosen[:, None]).squeeze(-1)
+    close({both[0]: acted[both[0]]}, {both[0]: wanted}, "the log-prob of what was done, beside those of all actions")
 
 
 def _sound(case: Case, scored: Tensors) -> None:
