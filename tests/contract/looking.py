@@ -21,7 +21,7 @@ def caught_by(subject, laws=LAW_NAMES, *, level="quick", seed=None):
     """Return the laws that a layer breaks, and what is told of each."""
     found = {}
     for law in laws:
-        verdict = examine(subject, LAWS[law], level=level, seed=seed)
+        verdict = examine(subject, LAWS[law], level=level, seed=seed, shrinks=False)
         if verdict.outcome == "broken":
             found[law] = verdict.told
     return found

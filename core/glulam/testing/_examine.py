@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "Level", "Subject", "Verdict", "Widths", "examine", "search"]
 
 Level = Literal["quick", "full"]
+MOST_LOOKS = 40  # cases after which what was found is small enough
 EXAMPLES: dict[Level, int] = {"quick": 5, "full": 40}
 WORLDS: tuple[dict[str, Any], ...] = tuple(
     {"shows": shows, "actions": actions}
@@ -140,12 +142,22 @@ class Widths(dict):  # type: ignore[type-arg]
 
 
 def _first(subject: Subject, kinds: dict[str, Any]) -> Case:
-    """Return the simplest case in a kind of world."""
-    return hypothesis.find(
-        _cases(subject, kinds),
-        lambda _: True,
-        settings=hypothesis.settings(database=None, deadline=None, max_examples=20),
-    )
+    """Return the simplest case in a kind of world.
+
+    Raises:
+        NoFitError: if no config fits there.
+    """
+    found: list[Case] = []
+    settings = hypothesis.settings(
+        max_examples=1, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+    def look(case: Case) -> None:
+        found.append(case)
+
+    settings(hypothesis.given(case=_cases(subject, kinds))(look))()
+    return found[0]
 
 
 def search(law: str, case: Case) -> str | None:
@@ -154,8 +166,18 @@ def search(law: str, case: Case) -> str | None:
     return None if found is None else found[0]
 
 
-def examine(subject: Subject, law: Law, *, level: Level = "quick", seed: int | None = None) -> Verdict:
-    """Look into one law of one layer: into the cases that all laws share, then for a smaller one that breaks it."""
+def examine(
+    subject: Subject, law: Law, *, level: Level = "quick", seed: int | None = None, shrinks: bool = True
+) -> Verdict:
+    """Look into one law of one layer: into the cases that all laws share, then for a smaller one that breaks it.
+
+    Args:
+        subject: the layer.
+        law: the law.
+        level: how many cases are looked into.
+        seed: of what is drawn; the same each time when None.
+        shrinks: whether a smaller case is looked for.
+    """
     start = time.perf_counter()
     search = _Search(law)
     cases, refusal = subject.sample(level, seed)
@@ -166,7 +188,7 @@ def examine(subject: Subject, law: Law, *, level: Level = "quick", seed: int | N
             break
     common = {"layer": subject.name, "law": law.name}
     if broken is not None:
-        told, smallest = search.smallest(subject, broken)
+        told, smallest = search.smallest(subject, broken) if shrinks else (broken[0].split("\n")[0], broken[1])
         again = _reproduction(subject, law, smallest)
         return Verdict(**common, outcome="broken", told=told, reproduction=again, seconds=time.perf_counter() - start)
     taken = time.perf_counter() - start
@@ -210,9 +232,11 @@ class _Search:
 
     def smallest(self, subject: Subject, found: tuple[str, Case]) -> tuple[str, Case]:
         """Return the smallest case that Hypothesis comes upon which breaks the law, and how."""
-        best = [found]
+        best, looks = [found], count()
 
         def look(case: Case) -> None:
+            if next(looks) > MOST_LOOKS:
+                return
             again = None if _is_refused(case, []) else self.broken(case)
             if again is not None:
                 best.append(again)
