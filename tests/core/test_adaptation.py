@@ -204,7 +204,7 @@ class TestRefusals:
         numbers = glulam.EnvSpec(name="pole", box=glulam.BoxLayout(shape=(3,)), actions=OLD.actions)
         with pytest.raises(GlulamError) as caught:
             adapt(saved, numbers)
-        assert "cannot follow to environment 'pole': its view is 0 x 0, it was 11 x 11; " in str(caught.value)
+        assert "cannot follow to environment 'pole': " in str(caught.value)
         assert "it shows float32 [3], it was tokens" in str(caught.value)
         other = attrs.evolve(NEW, actions=glulam.ActionSpec(names=("a", "b"), choices=(1, 1)))
         with pytest.raises(GlulamError, match="its actions are multi-discrete, they were discrete"):
