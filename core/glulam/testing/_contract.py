@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -217,5 +216,5 @@ def _told(verdict: Verdict) -> str:
 
     parts = [f"{verdict.layer} breaks the law {verdict.law}: {LAWS[verdict.law].says}", f"  {verdict.told}"]
     if verdict.reproduction:
-        parts += ["", inspect.cleandoc("To see it again:"), "", verdict.reproduction]
+        parts += ["", "To see it again:", "", verdict.reproduction]
     return "\n".join(parts)

@@ -78,7 +78,6 @@ def copies_and_processes(case: Case, data: DataObject) -> None:
         packed = pickle.dumps(bound.module)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         expect(holds=False, otherwise=f"it cannot be pickled, and so not sent to another process: {error}")
-    same = copy.copy(bound)
     same = case.bound(seed=1)
     same.module = pickle.loads(packed)  # noqa: S301 - our own bytes
     equal(run(case, same, inputs), wanted, "an unpickled twin")
