@@ -133,7 +133,7 @@ class TestConfigs:
 
     def test_so_does_a_policy_that_is_a_class(self, tmp_path):
         config = glulam.registry().policies.find("fast_class").load()
-        sizes = {"channels": 3, "hidden_size": 5, "critic_size": 6, "actor_size": 7, "embed_dim": 4}
+        sizes = {"num_channels": 6, "channels": 3, "hidden_size": 5, "critic_size": 6, "actor_size": 7, "embed_dim": 4}
         glulam.save(glulam.build(config(name="mine", **sizes), VILLAGE), tmp_path / "policy.safetensors")
         loaded = glulam.load(tmp_path / "policy.safetensors").resolved.custom
         assert attrs.asdict(loaded) == {"name": "mine"} | sizes
