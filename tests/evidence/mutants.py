@@ -23,9 +23,18 @@ __all__ = ["run"]
 LIMIT = 120  # seconds for one mutant
 SOCKET = "GLULAM_MUTANTS"
 MODULES = {
-    "memory/glulam_memory/lstm.py": (["lstm"], ["memory/test_lstm.py", "memory/test_law.py", "memory/test_layers.py"]),
-    "memory/glulam_memory/gru.py": (["gru"], ["memory/test_gru.py", "memory/test_layers.py"]),
-    "memory/glulam_memory/min_gru.py": (["min_gru"], ["memory/test_min_gru.py", "memory/test_layers.py"]),
+    "memory/glulam_memory/lstm.py": (
+        ["lstm"],
+        ["memory/test_lstm.py", "memory/test_layers.py", "-k", "lstm and not compiles"],
+    ),
+    "memory/glulam_memory/gru.py": (
+        ["gru"],
+        ["memory/test_gru.py", "memory/test_layers.py", "-k", "gru and not min_gru and not compiles"],
+    ),
+    "memory/glulam_memory/min_gru.py": (
+        ["min_gru"],
+        ["memory/test_min_gru.py", "memory/test_layers.py", "-k", "min_gru and not compiles"],
+    ),
     "heads/glulam_heads/bilinear.py": (["bilinear_actor"], ["heads/test_bilinear.py"]),
     "heads/glulam_heads/categorical.py": (["action_distribution"], ["heads/test_distribution.py"]),
     "heads/glulam_heads/value.py": (["value_head"], ["heads/test_value.py"]),
@@ -54,7 +63,7 @@ def run():
         clone, tool = Path(folder, "clone"), Path(folder, "tool")
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         venv.create(tool, with_pip=True)
-        subprocess.run([tool / "bin/python", "-m", "pip", "install", "--quiet", "cosmic-ray"], check=True)
+        subprocess.run([tool / "bin/python", "-m", "pip", "install", "-qqq", "cosmic-ray"], check=True)
         paths = [clone, clone / "core", *sorted((clone / "plugins").iterdir())]
         environment = os.environ | {
             SOCKET: str(Path(folder, "socket")),
@@ -131,7 +140,6 @@ def serve():
 
     import glulam.testing._examine  # noqa: F401
 
-    forks = multiprocessing.get_context("fork")
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(os.environ[SOCKET])
         door.listen()
@@ -139,27 +147,33 @@ def serve():
             line, _ = door.accept()
             with line:
                 module = line.makefile().readline().strip()
-                told, tell = forks.Pipe(duplex=False)
-                child = forks.Process(target=_look, args=(module, tell))
-                child.start()
-                tell.close()
-                answer = "timeout"
-                if told.poll(LIMIT):
-                    try:
-                        answer = told.recv()
-                    except EOFError:
-                        answer = "crash"
-                child.kill()
-                child.join()
-                line.sendall(answer.encode())
+                layers, tests = MODULES[module]
+                told = _in_a_fork(_broken_law, module.partition("/")[0], layers) or _in_a_fork(_failed_test, tests)
+                line.sendall(told.encode())
 
 
-def _look(module, tell):
-    """Tell what notices that a module is broken; nothing if all is well."""
-    layers, tests = MODULES[module]
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - not a file
-        sys.stdout = sys.stderr = nowhere
-        tell.send(_broken_law(module.partition("/")[0], layers) or _failed_test(tests))
+def _in_a_fork(look, *args):
+    """Return what a look tells; it gets a process of its own, since a mutant may leave anything behind."""
+    forks = multiprocessing.get_context("fork")
+    told, tell = forks.Pipe(duplex=False)
+
+    def child():
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - not a file
+            sys.stdout = sys.stderr = nowhere
+            tell.send(look(*args))
+
+    process = forks.Process(target=child)
+    process.start()
+    tell.close()
+    answer = "timeout"
+    if told.poll(LIMIT):
+        try:
+            answer = told.recv()
+        except EOFError:
+            answer = "crash"
+    process.kill()
+    process.join()
+    return answer
 
 
 def _broken_law(plugin, layers):
@@ -194,8 +208,18 @@ def _failed_test(tests):
             if report.failed:
                 failed.append(report.nodeid)
 
-    paths = [f"tests/plugins/{test}" for test in tests]
-    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *paths], plugins=[Listener()])
+    paths = [f"tests/plugins/{test}" if test.endswith(".py") else test for test in tests]
+    options = [
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
+    code = pytest.main([*options, *paths], plugins=[Listener()])
     return f"test: {failed[0] if failed else code!r}" if code else ""
 
 
