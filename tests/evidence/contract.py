@@ -3,12 +3,13 @@
 from glulam import registry
 from glulam.testing import LAW_NAMES, examine_distribution
 from glulam.testing._laws import LAWS
+from tests.contract.changed import digests
 from tests.contract.looking import caught_by, passes_smoke_test, subject_of
 from tests.contract.museum import EXHIBITS
 from tests.evidence.record import commit, write_result
 
-OURS = ("glulam-attention", "glulam-basics", "glulam-heads", "glulam-memory", "glulam-tokens", "glulam-vision")
 SEEDS = 20
+MORE_SEEDS = {"glulam-memory": 200, "glulam-tokens": 200}
 
 
 def museum():
@@ -33,28 +34,28 @@ def museum():
 
 def full():
     """Look deep into each of our layers."""
-    start, runs = commit(), []
-    for distribution in OURS:
+    start, runs, code = commit(), [], digests()
+    for distribution in code:
         for verdict in examine_distribution(distribution, level="full"):
             runs.append({"layer": verdict.layer, "law": verdict.law, "outcome": verdict.outcome,
                          "told": verdict.told, "seconds": round(verdict.seconds, 3)})  # fmt: skip
             if verdict.outcome == "broken":
                 print(verdict.layer, verdict.law, verdict.told, flush=True)
-    print(write_result("contract_full", "python -m tests.evidence contract_full", start, runs=runs))
+    print(write_result("contract_full", "python -m tests.evidence contract_full", start, digests=code, runs=runs))
 
 
 def seeds():
     """Look into each of our layers with other seeds: what is broken with one and kept with another is a flake."""
     start, runs = commit(), []
     quick = [law for law in LAW_NAMES if not LAWS[law].slow and law != "quiet_import"]
-    for distribution in OURS:
+    for distribution in digests():
         layers = [entry.name for entry in registry().layers.values() if entry.distribution == distribution]
         for layer in layers:
-            broken = {}
-            for seed in range(SEEDS):
+            broken, seeds = {}, MORE_SEEDS.get(distribution, SEEDS)
+            for seed in range(seeds):
                 found = examine_distribution(distribution, layers=[layer], laws=quick, seed=seed)
                 broken[seed] = {verdict.law: verdict.told for verdict in found if verdict.outcome == "broken"}
             failed = {seed: laws for seed, laws in broken.items() if laws}
-            runs.append({"layer": f"{distribution}:{layer}", "seeds": SEEDS, "broken": failed})
+            runs.append({"layer": f"{distribution}:{layer}", "seeds": seeds, "broken": failed})
             print(runs[-1]["layer"], runs[-1]["broken"], flush=True)
     print(write_result("contract_seeds", "python -m tests.evidence contract_seeds", start, runs=runs))

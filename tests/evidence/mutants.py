@@ -1,7 +1,8 @@
 """Mutants of our layers, made by cosmic-ray with all its operators: does the contract notice them, do their tests?
 
-Each mutant is looked into by the contract suite at its quick level first, and by the layer's own tests if the suite
-keeps silent. A server that has torch loaded forks for each of them, since loading takes longer than looking.
+Each mutant is looked into by the contract suite at its quick level first, by the layer's own tests if the suite keeps
+silent, and by mypy if they do too: cosmic-ray also edits annotations, which nothing evaluates when a layer runs. A
+server that has torch loaded forks for each of them, since loading takes longer than looking.
 """
 
 import json
@@ -149,7 +150,7 @@ def serve():
                 module = line.makefile().readline().strip()
                 layers, tests = MODULES[module]
                 told = _in_a_fork(_broken_law, module.partition("/")[0], layers) or _in_a_fork(_failed_test, tests)
-                line.sendall(told.encode())
+                line.sendall((told or _in_a_fork(_wrong_type, module)).encode())
 
 
 def _in_a_fork(look, *args):
@@ -221,6 +222,14 @@ def _failed_test(tests):
     ]
     code = pytest.main([*options, *paths], plugins=[Listener()])
     return f"test: {failed[0] if failed else code!r}" if code else ""
+
+
+def _wrong_type(module):
+    from mypy import api
+
+    told, *_ = api.run([f"plugins/{module}"])
+    found = [line for line in told.splitlines() if ": error:" in line]
+    return f"types: {found[0]}" if found else ""
 
 
 if __name__ == "__main__":

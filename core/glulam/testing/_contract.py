@@ -48,12 +48,14 @@ class Exemption:
             raise GlulamError(msg + suggestion(value, LAW_NAMES, f"there are: {', '.join(LAW_NAMES)}"))
 
 
-def contract_tests(
+def contract_tests(  # noqa: PLR0913 - each is an independent, named choice
     distribution: str,
     *,
     layers: Iterable[str] | None = None,
+    laws: Iterable[str] | None = None,
     draws: Mapping[str, Draw] | None = None,
     exemptions: Iterable[Exemption] = (),
+    level: Level | None = None,
 ) -> Callable[..., None]:
     """Return a test function for pytest: one test a layer of a distribution and law.
 
@@ -62,26 +64,28 @@ def contract_tests(
     Args:
         distribution: the installed distribution, such as `my-layers`.
         layers: names of some of its layers; all when None.
+        laws: names of some of the laws; all when None.
         draws: what keys hold whose shape and dtype do not tell, by their usual name: `draw(env, size, generator)`.
         exemptions: laws that some layers may break.
+        level: the level, whatever pytest's option says.
 
     Raises:
-        GlulamError: if there is no such distribution, or it has no layers, saying what to change.
+        GlulamError: if there is no such distribution, law or layer, or it has no layers, saying what to change.
     """
     import pytest
 
     names = _layers(distribution, layers, Registry.installed())
     excused = tuple(exemptions)
-    cases = [(layer, law) for layer in names for law in LAW_NAMES]
+    cases = [(layer, law) for layer in names for law in _laws(laws)]
     subjects: dict[str, Subject] = {}
 
     @pytest.mark.parametrize(("layer", "law"), cases, ids=[f"{layer}-{law}" for layer, law in cases])
     def test_contract(layer: str, law: str, request: Any) -> None:  # noqa: ANN401 - pytest's own type
-        level: Level = request.config.getoption("--glulam-level", "quick")
+        wanted: Level = level or request.config.getoption("--glulam-level", "quick")
         seed = request.config.getoption("--glulam-seed", None)
         if layer not in subjects:
             subjects[layer] = _subject(distribution, layer, draws or {}, Registry.installed())
-        verdict = _verdict(subjects[layer], law, excused, level, seed)
+        verdict = _verdict(subjects[layer], law, excused, wanted, seed)
         if verdict is None or verdict.outcome == "not applicable":
             pytest.skip(verdict.told if verdict else "slow: --glulam-level full looks into it")
         if verdict.outcome == "exempt":
@@ -107,11 +111,7 @@ def examine_distribution(  # noqa: PLR0913 - each is an independent, named choic
     Raises:
         GlulamError: as `contract_tests` does, and if there is no such law.
     """
-    wanted = LAW_NAMES if laws is None else tuple(laws)
-    for law in wanted:
-        if law not in LAW_NAMES:
-            msg = f"there is no law {law!r}; "
-            raise GlulamError(msg + suggestion(law, LAW_NAMES, f"there are: {', '.join(LAW_NAMES)}"))
+    wanted = _laws(laws)
     registry = Registry.installed()
     excused = tuple(exemptions)
     for layer in _layers(distribution, layers, registry):
@@ -152,6 +152,16 @@ def look_again(  # noqa: PLR0913 - a case, told by numbers
     broken = search(law, case)
     if broken is not None:
         raise AssertionError(broken)
+
+
+def _laws(laws: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the names of the laws that are wanted."""
+    wanted = LAW_NAMES if laws is None else tuple(laws)
+    for law in wanted:
+        if law not in LAW_NAMES:
+            msg = f"there is no law {law!r}; "
+            raise GlulamError(msg + suggestion(law, LAW_NAMES, f"there are: {', '.join(LAW_NAMES)}"))
+    return wanted
 
 
 def _layers(distribution: str, layers: Iterable[str] | None, registry: Registry) -> list[str]:

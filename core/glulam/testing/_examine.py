@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "Level", "Subject", "Verdict", "Widths", "examine", "search"]
 
 Level = Literal["quick", "full"]
-MOST_LOOKS = 40  # cases after which what was found is small enough
+MOST_LOOKS, MOST_SECONDS = 40, 20  # after which what was found is small enough
 EXAMPLES: dict[Level, int] = {"quick": 5, "full": 40}
 WORLDS: tuple[dict[str, Any], ...] = tuple(
     {"shows": shows, "actions": actions}
@@ -201,6 +201,10 @@ def examine(
     )
 
 
+class _Enough(BaseException):
+    """Ends a search; Hypothesis would take an `Exception` for something that was found."""
+
+
 class _Search:
     """What is looked for in cases; it remembers what it saw."""
 
@@ -232,17 +236,17 @@ class _Search:
 
     def smallest(self, subject: Subject, found: tuple[str, Case]) -> tuple[str, Case]:
         """Return the smallest case that Hypothesis comes upon which breaks the law, and how."""
-        best, looks = [found], count()
+        best, looks, end = [found], count(), time.perf_counter() + MOST_SECONDS
 
         def look(case: Case) -> None:
-            if next(looks) > MOST_LOOKS:
-                return
+            if next(looks) >= MOST_LOOKS or time.perf_counter() > end:
+                raise _Enough
             again = None if _is_refused(case, []) else self.broken(case)
             if again is not None:
                 best.append(again)
                 raise BrokenLawError(again[0])
 
-        with contextlib.suppress(BrokenLawError, hypothesis.errors.HypothesisException):
+        with contextlib.suppress(BrokenLawError, hypothesis.errors.HypothesisException, _Enough):
             _hypothesis(look, 10, None, case=_guarded(subject, []))()
         told, case = best[-1]
         return told.split("\n")[0], case

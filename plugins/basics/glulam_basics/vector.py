@@ -61,7 +61,8 @@ class VectorShaper(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return `[B, D]` from an observation `[B, ...]` of any dtype."""
-        vector = observation.reshape(len(observation), self.out_dim).to(self.mean.dtype)  # (B, D)
+        # len() would be a constant to torch.export.
+        vector = observation.reshape(observation.shape[0], self.out_dim).to(self.mean.dtype)  # (B, D)
         if not self.normalize:
             return vector
         scaled = (vector - self.mean) * (self.variance + SMALLEST_SPREAD**2).rsqrt()

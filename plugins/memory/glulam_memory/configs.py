@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs.validators import and_, gt, optional
+from attrs.validators import and_, ge, gt, optional
 
 import glulam
 
@@ -123,11 +123,11 @@ class SlidingAttentionConfig(_MemoryConfig):
         hidden_size: Width of the layers and of the output; a multiple of `num_heads`.
         num_heads: Heads of the attention; must divide `hidden_size`.
         window: Steps that each layer sees, the present one among them; what lies further back reaches it through the
-            layers below, `window - 1` steps a layer.
+            layers below, `window - 1` steps a layer. At least 2: one that sees the present alone remembers nothing.
     """
 
     num_heads: int = attrs.field(default=4, validator=and_(gt(0), glulam.divides("hidden_size")))
-    window: int = attrs.field(default=32, validator=gt(0))
+    window: int = attrs.field(default=32, validator=ge(2))
 
     def build(self) -> SlidingAttention:
         """Return the module.

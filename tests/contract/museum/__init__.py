@@ -28,6 +28,7 @@ THEMES = (
     "configs",
     "loud",
     "heavy",
+    "slow",
     "environments",
     "heads",
     "compiling",

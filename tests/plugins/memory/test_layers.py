@@ -6,7 +6,7 @@ import pickle
 import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from tensordict import TensorDict
 from torch import nn
 
@@ -42,27 +42,33 @@ class TestSegments:
     @every_kind
     @settings(deadline=None, max_examples=40)
     @given(reset=resets(), layers=st.integers(1, 3), seed=st.integers(0, 99))
-    @example(reset=torch.ones(3, 7, dtype=torch.bool), layers=2, seed=0)
-    @example(reset=torch.tensor([[True] + [False] * 5]), layers=2, seed=1)
-    @example(reset=torch.tensor([[False] * 5 + [True], [False] * 6]), layers=2, seed=2)
-    @example(reset=torch.tensor([[False, True, True, True, False, True], [False] * 6]), layers=1, seed=3)
-    def test_a_sequence_is_a_loop_of_steps(self, kind, reset, layers, seed):
-        layer = lively(kind, layers, seed=seed)
-        assert_equal_runs(by_sequence, by_steps, layer, *segment(layer, reset, seed=seed))
-
-    @every_kind
-    @settings(deadline=None, max_examples=15)
-    @given(reset=resets(), layers=st.integers(1, 3), seed=st.integers(0, 99))
-    def test_in_double_precision_to_twelve_digits(self, kind, reset, layers, seed):
+    def test_a_sequence_is_a_loop_of_steps_to_twelve_digits(self, kind, reset, layers, seed):
         layer = lively(kind, layers, seed=seed, dtype=torch.float64)
         assert_equal_runs(by_sequence, by_steps, layer, *segment(layer, reset, seed=seed), tolerance=1e-12)
+
+    # Drawn layers may make any amount of rounding: in single precision these are held to five digits.
+    @every_kind
+    @pytest.mark.parametrize(
+        ("layers", "reset"),
+        [
+            (2, [[True] * 7] * 3),
+            (2, [[True] + [False] * 5]),
+            (2, [[False] * 5 + [True], [False] * 6]),
+            (1, [[False, True, True, True, False, True], [False] * 6]),
+            (3, [[False] * 9, [True, False, False] * 3]),
+        ],
+        ids=["all", "first", "last", "some", "three layers"],
+    )
+    def test_nor_does_single_precision_part_them(self, kind, layers, reset):
+        layer = lively(kind, layers)
+        assert_equal_runs(by_sequence, by_steps, layer, *segment(layer, torch.tensor(reset)))
 
     @recurrent
     @settings(deadline=None, max_examples=15)
     @given(reset=resets(), seed=st.integers(0, 99))
     def test_with_a_skip_through_a_linear_map(self, kind, reset, seed):
-        layer = lively(kind, 2, seed=seed, skip=True)
-        assert_equal_runs(by_sequence, by_steps, layer, *segment(layer, reset, seed=seed))
+        layer = lively(kind, 2, seed=seed, dtype=torch.float64, skip=True)
+        assert_equal_runs(by_sequence, by_steps, layer, *segment(layer, reset, seed=seed), tolerance=1e-12)
 
     @every_kind
     @settings(deadline=None, max_examples=20)
