@@ -75,7 +75,7 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
         elif self.is_native:
             result = self.call_native(inputs, td.batch_size[0])
         else:
-            result = getattr(self.module, "act", self.module)(*inputs)
+            result = (self.module.act if self.acted_keys else self.module)(*inputs)  # type: ignore[operator]
         outputs = as_tuple(result, len(self.out_keys), type(self.module).__name__)
         for key, value in zip(self.out_keys, outputs, strict=True):
             batched = value.shape[: td.batch_dims] == td.batch_size

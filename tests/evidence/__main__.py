@@ -2,13 +2,14 @@
 
 import sys
 
-from tests.benchmarks import discovery, experience, memory, policies, resolver, startup
+from tests.benchmarks import discovery, experience, memory, policies, resolver, startup, whole
 from tests.downstream import torchrl_lstm
 from tests.evidence import (
     contract,
     corpus,
     custom_policies,
     doorkey,
+    downstream,
     forage,
     initialisation,
     killed,
@@ -21,7 +22,7 @@ from tests.evidence.pages import write_pages
 
 EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name in forage.STEPS}
 EXPERIMENTS |= {"initialisation": initialisation.run, "initialisation_original": initialisation.run_original}
-EXPERIMENTS |= {"corpus": corpus.run}
+EXPERIMENTS |= {"corpus": corpus.run, "downstream": downstream.run}
 EXPERIMENTS |= {name: lambda name=name: doorkey.run(name) for name in doorkey.CASES}
 EXPERIMENTS |= {"custom_policies": custom_policies.run, "transfer": transfer.run}
 EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
@@ -35,6 +36,7 @@ EXPERIMENTS |= {
     "experience": experience.run,
     "resolver": resolver.run,
     "startup": startup.run,
+    "whole": whole.run,
 }
 
 

@@ -28,6 +28,7 @@ NAMES = ("noop", "north", "south", "east", "west", "take", "give")
 THINGS = ("wall", "mine", "altar", "lamp", "door")
 AMOUNTS = ("ore", "heart", "energy", "coin")
 SMALL = 6  # what numbers without an upper bound stay below
+LEAST = 1e-3  # the smallest float, and how far one stays from a bound that is left out
 
 
 @st.composite
@@ -174,11 +175,11 @@ def _of_type(kind: Any, validator: Any) -> SearchStrategy[Any] | None:  # noqa: 
         return st.booleans()
     if typing.get_origin(kind) is typing.Literal:
         return st.sampled_from(typing.get_args(kind))
-    low, high = _bounds(validator)
+    low, high = _bounds(validator, 1 if kind is int else LEAST)
     if kind is int:
         return st.integers(int(max(low, 1)), int(min(high, max(low, 1) + SMALL)))
     if kind is float:
-        return st.floats(max(low, 1e-3), min(high, 2.0), allow_nan=False)
+        return st.floats(max(low, LEAST), min(high, 2.0), allow_nan=False)
     if typing.get_origin(kind) in {typing.Union, types.UnionType}:
         options = [_of_type(option, validator) for option in typing.get_args(kind) if option is not type(None)]
         known = [option for option in options if option is not None]
@@ -191,8 +192,8 @@ def _bound_names() -> dict[str, tuple[str, int]]:
     return {"<": ("high", 0), "<=": ("high", 1), ">": ("low", 0), ">=": ("low", 1)}
 
 
-def _bounds(validator: Any) -> tuple[float, float]:  # noqa: ANN401 - any validator
-    """Return the least and the largest number that attrs' own validators accept."""
+def _bounds(validator: Any, step: float) -> tuple[float, float]:  # noqa: ANN401 - any validator
+    """Return the least and the largest number that attrs' own validators accept, `step` beside a bound left out."""
     low, high = -math.inf, math.inf
     for part in getattr(validator, "_validators", None) or [getattr(validator, "validator", None) or validator]:
         bound, operator = getattr(part, "bound", None), getattr(part, "compare_op", None)
@@ -200,7 +201,7 @@ def _bounds(validator: Any) -> tuple[float, float]:  # noqa: ANN401 - any valida
             continue
         side, closed = _bound_names()[operator]
         if side == "low":
-            low = max(low, bound if closed else bound + (1 if isinstance(bound, int) else 1e-3))
+            low = max(low, bound if closed else bound + step)
         else:
-            high = min(high, bound if closed else bound - (1 if isinstance(bound, int) else 1e-3))
+            high = min(high, bound if closed else bound - step)
     return low, high

@@ -127,7 +127,7 @@ def other_dtypes(case: Case, data: DataObject) -> None:
         if callable(initialize):
             initialize(case.env, torch.device("cpu"))
         has_weights = any(True for _ in other.parameters())
-        given = {key: value.to(dtype) if value.dtype == torch.float32 else value for key, value in inputs.items()}
+        given = _in_dtype(case, inputs, dtype)
         found = run(case, other, given)
         for key, value in wanted.items():
             if not value.is_floating_point():
@@ -151,7 +151,7 @@ def _in_half(case: Case, inputs: Tensors) -> None:
     initialize = getattr(other.module, "initialize_to_environment", None)
     if callable(initialize):
         initialize(case.env, torch.device("cpu"))
-    given = {key: value.half() if value.dtype == torch.float32 else value for key, value in inputs.items()}
+    given = _in_dtype(case, inputs, torch.float16)
     equals = {key: torch.ones_like(value) if value.dtype == torch.float16 else value for key, value in given.items()}
     free = {key: value if is_index(case, key) else equals[key] for key, value in given.items()}
     try:
@@ -161,6 +161,16 @@ def _in_half(case: Case, inputs: Tensors) -> None:
             return
         raise
     finite(found, "in float16, where all numbers that it reads are equal")
+
+
+def _in_dtype(case: Case, inputs: Tensors, dtype: torch.dtype) -> Tensors:
+    """Return inputs as a policy of a dtype has them: what is declared to be float32, such as actions, stays so."""
+    declared = {**case.fit.writes, **case.fit.reads}
+    fixed = {key for key, info in declared.items() if info.dtype == "float32"}
+    return {
+        key: value.to(dtype) if value.dtype == torch.float32 and key not in fixed else value
+        for key, value in inputs.items()
+    }
 
 
 def _policy_float(case: Case, key: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from glulam.keys import declared_keys
 from glulam.testing._laws import law
 from glulam.testing.laws._common import close, finite, random_layer, run
 
@@ -21,6 +22,7 @@ __all__: list[str] = []
 def _masks(case: Case) -> dict[str, list[str]]:
     """Return each mask and what it masks: flags whose dims are the first dims of another key."""
     reads = {key: info for key, info in case.fit.reads.items() if info.batched and info.dims}
+    names = _dim_names(case)
     found: dict[str, list[str]] = {}
     for mask, info in reads.items():
         if info.dtype != "bool" or key_of_head(case, mask):
@@ -28,10 +30,23 @@ def _masks(case: Case) -> dict[str, list[str]]:
         masked = [
             key
             for key, other in reads.items()
-            if key != mask and (other.dims or ())[: len(info.dims or ())] == info.dims
+            if key != mask
+            and (other.dims or ())[: len(info.dims or ())] == info.dims
+            and names.get(key, [])[: len(names.get(mask, []))] == names.get(mask, [])
         ]
         if masked:
             found[mask] = masked
+    return found
+
+
+def _dim_names(case: Case) -> dict[str, list[str]]:
+    """Return the dims that the config declares for each key: sizes alone may be equal by chance."""
+    config, found = case.config, {}
+    for field, spec in declared_keys(type(config)).items():
+        value = getattr(config, field)
+        shape = getattr(config, spec.shape) if isinstance(getattr(type(config), spec.shape, None), property) else None
+        for key in value if spec.many else (value,):
+            found[key] = str(spec.shape if shape is None else shape).split()
     return found
 
 
@@ -95,8 +110,6 @@ def _grew(value: Tensor, before: Tensor) -> bool:
 
 def _may_vary(case: Case, mask: str) -> bool:
     """Whether the layer declares that the number of places may differ from call to call."""
-    from glulam.keys import declared_keys
-
     for field, spec in declared_keys(type(case.config)).items():
         if getattr(case.config, field) == mask:
             token = spec.shape.split()[0]

@@ -1,0 +1,1 @@
+"""Modules of x-transformers, einops, vit-pytorch and timm as glulam layers, wrapped as a user would."""
