@@ -1,20 +1,20 @@
-"""The assembler: a resolved policy becomes one module that runs its layers over a list of slots.
+"""The assembler: a resolved policy becomes one module that runs its layers as one function (see `glulam.plan`).
 
-Each key has a slot. A step takes tensors from slots, calls the layer's own module, and puts the results into
-slots; no wrapper runs in between, and a tensor that nobody reads later is dropped.
+No wrapper runs between the layers' own modules, and a tensor that nobody reads later is dropped.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from glulam._errors import GlulamError
 from glulam._head import not_offered
-from glulam.bound import BoundLayer, as_tuple
+from glulam.bound import BoundLayer
 from glulam.inputs import INPUTS, OPTIONAL_INPUTS
 from glulam.memory import MemoryLayer
+from glulam.plan import Plan
 from glulam.policy import Policy
 
 if TYPE_CHECKING:
@@ -59,20 +59,6 @@ class LayerDict(nn.Module):
         return self._modules.items()  # type: ignore[return-value]
 
 
-Kind = Literal["plain", "memory", "native"]
-
-
-class _Step(NamedTuple):
-    """One layer of the plan; `inputs`, `outputs` and `frees` are slots (-1: an optional key that is null)."""
-
-    name: str
-    layer: BoundLayer
-    kind: Kind
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    frees: tuple[int, ...]
-
-
 class AssembledPolicy(Policy):
     """A policy made of layers; see `glulam.build`."""
 
@@ -90,8 +76,8 @@ class AssembledPolicy(Policy):
         self._head_name = head.name
         self.in_keys = self._offered_keys()
         self.out_keys = self._leaf_keys()
-        self._plan: list[_Step] | None = None
-        self._strips: tuple[str, Callable[[Tensor], Tensor]] | None = None
+        self._plans: dict[bool, Plan] = {}
+        self._strips: tuple[str, Callable[[Tensor], Tensor] | None] | None = None
 
     @property
     def layers(self) -> LayerDict:  # type: ignore[override]
@@ -105,49 +91,38 @@ class AssembledPolicy(Policy):
 
     def memory_layers(self) -> dict[str, MemoryLayer]:
         """Return the memory layers by layer name."""
-        return {name: layer.module for name, layer in self.layers.items() if isinstance(layer.module, MemoryLayer)}
+        # `layer.module` takes torch ten times as long to find, and this is asked for in each step.
+        modules = {name: layer._modules["module"] for name, layer in self.layers.items()}  # noqa: SLF001
+        return {name: module for name, module in modules.items() if isinstance(module, MemoryLayer)}
+
+    @property
+    def source(self) -> str:
+        """The function that runs the layers of a step of rollout, as Python: keys are variables."""
+        return self._plan(acting=True).source
 
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
-        """Run the plan; see `Policy.compute`."""
-        plan, slots, outputs = self._planned()
-        values: list[Any] = [None] * (len(slots) + 1)  # the last one stays None, for optional keys
-        for key, tensor in inputs.items():
-            values[slots[key]] = tensor
-        rows = next(iter(inputs.values())).shape[0]
-        for name, layer, kind, sources, targets, frees in plan:
-            tensors = [values[slot] for slot in sources]
-            if kind == "plain":
-                result: Any = layer.module(*tensors)
-            elif kind == "memory":
-                result = recur(name, layer.module, tensors[0])  # type: ignore[arg-type]
-            else:
-                result = layer.call_native(tensors, rows)
-            if len(targets) == 1 and isinstance(result, Tensor):
-                values[targets[0]] = result
-            else:
-                results = as_tuple(result, len(targets), f"layer {name!r} ({type(layer.module).__name__})")
-                for slot, tensor in zip(targets, results, strict=True):
-                    values[slot] = tensor
-            for slot in frees:
-                values[slot] = None
-        return {key: values[slot] for key, slot in outputs.items()}
+        """Run the layers; see `Policy.compute`."""
+        return self._plan(acting=False)(inputs, recur)
+
+    def _run(self, inputs: dict[str, Tensor], recur: Recurrence, *, acting: bool) -> dict[str, Tensor]:
+        return self._plan(acting=acting)(inputs, recur)
 
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         """Read the inputs; padding that no row needs is cut off here, where sizes may depend on data."""
         inputs = super()._inputs(td, batch)
-        self._planned()
-        if self._strips is not None:
-            key, strip = self._strips
+        self._strips = self._strips or self._find_strip()
+        key, strip = self._strips
+        if strip is not None:
             inputs[key] = strip(inputs[key])
         return inputs
 
-    def _find_strip(self) -> tuple[str, Callable[[Tensor], Tensor]] | None:
-        """Return the shaper's `strip` and its key, unless another layer reads the same observation."""
+    def _find_strip(self) -> tuple[str, Callable[[Tensor], Tensor] | None]:
+        """Return the shaper's key and its `strip`; None where another layer reads the same observation."""
         shaper = next(iter(self.layers.values()))
         strip = getattr(shaper.module, "strip", None)
         key = shaper.in_keys[0] if shaper.in_keys else ""
         readers = [layer for layer in self.layers.values() if key in layer.in_keys]
-        return (key, strip) if callable(strip) and len(readers) == 1 else None
+        return key, strip if callable(strip) and len(readers) == 1 else None
 
     def writable_keys(self) -> tuple[str, ...]:
         """Return every key that some layer writes."""
@@ -163,46 +138,37 @@ class AssembledPolicy(Policy):
     @keep.setter
     def keep(self, keys: str | Iterable[str]) -> None:
         Policy.keep.fset(self, keys)  # type: ignore[attr-defined]
-        self._plan = None
+        self._plans = {}
+
+    @property
+    def rollout_keys(self) -> tuple[str, ...]:
+        """Keys that come out in rollout; see `Policy.rollout_keys`."""
+        return super().rollout_keys
+
+    @rollout_keys.setter
+    def rollout_keys(self, keys: Iterable[str] | None) -> None:
+        Policy.rollout_keys.fset(self, keys)  # type: ignore[attr-defined]
+        self._plans = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the plan: it holds the layers of this very policy, and is made anew."""
-        return super().__getstate__() | {"_plan": None, "_strips": None}
+        """Leave out the plans: they hold the layers of this very policy, and are made anew."""
+        return super().__getstate__() | {"_plans": {}, "_strips": None}
 
     def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
         """Adapt to a world; see `Policy.initialize_to_environment`."""
-        self._plan = None  # it reads what the world offers
+        self._plans, self._strips = {}, None  # they read what the world offers
         super().initialize_to_environment(env, device)
 
     # --- planning
 
-    def _planned(self) -> tuple[list[_Step], dict[str, int], dict[str, int]]:
-        if self._plan is None:
-            self._make_plan()
-        return self._plan, self._slots, self._outputs  # type: ignore[return-value]
-
-    def _make_plan(self) -> None:
-        body = [(name, layer) for name, layer in self.layers.items() if name != self._head_name]
-        written = [key for _, layer in body for key in layer.out_keys]
-        self._slots = {key: slot for slot, key in enumerate(dict.fromkeys([*self.in_keys, *written]))}
-        head_reads = self.action_head.in_keys
-        wanted = dict.fromkeys([*self.out_keys, *head_reads, *self._keep, *self._loss_keys()])
-        self._outputs = {key: self._slots[key] for key in wanted if key in self._slots}
-        last_use = {key: index for index, (_, layer) in enumerate(body) for key in layer.in_keys}
-        self._strips = self._find_strip()
-        self._plan = []
-        for index, (name, layer) in enumerate(body):
-            null = {None} | not_offered(layer, self.env)
-            sources = tuple(-1 if key in null else self._slots[key] for key in layer.arguments)  # type: ignore[index]
-            targets = tuple(self._slots[key] for key in layer.out_keys)
-            done = [
-                key
-                for key in layer.in_keys
-                if last_use[key] == index and key not in self._outputs and key in self._slots
-            ]
-            frees = tuple(self._slots[key] for key in done)
-            kind: Kind = "memory" if layer.is_memory else "native" if layer.is_native else "plain"
-            self._plan.append(_Step(name, layer, kind, sources, targets, frees))
+    def _plan(self, *, acting: bool) -> Plan:
+        if acting not in self._plans:
+            body = {name: layer for name, layer in self.layers.items() if name != self._head_name}
+            absent = {key for layer in body.values() for key in not_offered(layer, self.env)}
+            asked = self.rollout_keys if acting else [*self.out_keys, *self._loss_keys()]
+            wanted = [*asked, *self.action_head.in_keys, *self._keep]
+            self._plans[acting] = Plan(body, self.in_keys, dict.fromkeys(wanted), absent)
+        return self._plans[acting]
 
     def _offered_keys(self) -> list[str]:
         """Return what the layers read from the environment, each once."""

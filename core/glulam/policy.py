@@ -54,6 +54,7 @@ class Policy(nn.Module):
         """Names of the environment's features, tags and actions that the policy knows by another name."""
         self._rows: Rows | None = None
         self._keep: tuple[str, ...] = ()
+        self._rollout_keys: tuple[str, ...] | None = None
 
     @abstractmethod
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
@@ -84,9 +85,11 @@ class Policy(nn.Module):
             GlulamError: if an input is missing, or `env_id` repeats an id.
         """
         outputs = self._advance(td)
-        outputs |= act(self.action_head, outputs, self.env)
-        for key in self._kept(outputs, self.action_head.act_keys):
-            td.set(key, self._spread(key, outputs[key], td.batch_size))
+        head = self.action_head
+        outputs |= act(head, outputs, self.env)
+        batch = td.batch_size
+        for key in self._kept(outputs, head.act_keys, acting=True):
+            td.set(key, self._spread(key, outputs[key], batch))
         return td
 
     def follow(self, td: TensorDictBase) -> TensorDict:
@@ -100,7 +103,7 @@ class Policy(nn.Module):
         outputs = self._advance(td)
         head = self.action_head
         outputs |= score(head, outputs, [read_input(td, key) for key in head.acted_keys], self.env)
-        kept = self._kept(outputs, head.score_keys)
+        kept = self._kept(outputs, head.score_keys, acting=True)
         return TensorDict(
             {key: self._spread(key, outputs[key], td.batch_size) for key in kept}, batch_size=td.batch_size
         )
@@ -110,11 +113,11 @@ class Policy(nn.Module):
         inputs = self._inputs(td, td.batch_size)
         memories = self.memory_layers()
         if not memories:
-            return inputs | self.compute(inputs, Recurrence({}))
+            return inputs | self._run(inputs, Recurrence({}), acting=True)
         rows = self._rows_of(read_input(td, "env_id"))
         reset = self._reset(td)
         recur = Recurrence({name: layer.slots.read(rows, reset) for name, layer in memories.items()})
-        outputs = self.compute(inputs, recur)
+        outputs = self._run(inputs, recur, acting=True)
         for name, state in recur.after.items():
             memories[name].slots.write(rows, state, f"layer {name!r}")
         return inputs | outputs
@@ -147,16 +150,21 @@ class Policy(nn.Module):
             time = batch[1] if len(batch) > 1 else None
             states = {name: state_of(name, layer, state, batch[0]) for name, layer in memories.items()}
             recur = Recurrence(states, reset, time)
-        outputs = inputs | self.compute(inputs, recur)
+        outputs = inputs | self._run(inputs, recur, acting=False)
         head = self.action_head
         scored: list[str] = []
         if all(key in td.keys() for key in head.acted_keys):  # noqa: SIM118 - a TensorDict is no dict
             actions = [td.get(key).flatten(0, len(batch) - 1) for key in head.acted_keys]
             outputs |= score(head, outputs, actions, self.env)
             scored = head.score_keys
-        kept = self._kept(outputs, [*scored, *self._loss_keys()])
+        kept = self._kept(outputs, [*scored, *self._loss_keys()], acting=False)
         result = TensorDict({key: self._spread(key, outputs[key], batch) for key in kept}, batch_size=batch)
         return result, TensorDict(recur.after, batch_size=batch[:1])
+
+    def _run(self, inputs: dict[str, Tensor], recur: Recurrence, *, acting: bool) -> dict[str, Tensor]:
+        """Compute what acting needs, or what training does."""
+        del acting
+        return self.compute(inputs, recur)
 
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         flat = len(batch) > 1
@@ -166,8 +174,8 @@ class Policy(nn.Module):
     def _reset(self, td: TensorDictBase) -> Tensor:
         return read_input(td, "dones") | read_input(td, "truncateds")
 
-    def _kept(self, outputs: dict[str, Tensor], keys: Iterable[str]) -> list[str]:
-        wanted = dict.fromkeys([*keys, *self.out_keys, *self._keep])
+    def _kept(self, outputs: dict[str, Tensor], keys: Iterable[str], *, acting: bool) -> list[str]:
+        wanted = dict.fromkeys([*keys, *(self.rollout_keys if acting else self.out_keys), *self._keep])
         return [key for key in wanted if key in outputs]
 
     def _spread(self, key: str, value: Tensor, batch: torch.Size) -> Tensor:
@@ -186,13 +194,28 @@ class Policy(nn.Module):
 
     @keep.setter
     def keep(self, keys: str | Iterable[str]) -> None:
-        known = self.writable_keys()
-        wanted = known if keys == "all" else (keys,) if isinstance(keys, str) else tuple(keys)
+        wanted = self.writable_keys() if keys == "all" else (keys,) if isinstance(keys, str) else keys
+        self._keep = self._known("keep", wanted)
+
+    @property
+    def rollout_keys(self) -> tuple[str, ...]:
+        """Keys that come out of `policy(td)` beside the head's and the kept ones: `out_keys` unless set to fewer.
+
+        Layers that only the others need do not run in rollout then; set it to None for all again.
+        """
+        return tuple(self.out_keys) if self._rollout_keys is None else self._rollout_keys
+
+    @rollout_keys.setter
+    def rollout_keys(self, keys: Iterable[str] | None) -> None:
+        self._rollout_keys = None if keys is None else self._known("rollout_keys", keys)
+
+    def _known(self, what: str, keys: Iterable[str]) -> tuple[str, ...]:
+        known, wanted = self.writable_keys(), tuple(keys)
         unknown = [key for key in wanted if key not in known]
         if unknown:
-            msg = f"keep: {unknown[0]!r} is no key of policy {self.resolved.name!r}; there are: {', '.join(known)}"
+            msg = f"{what}: {unknown[0]!r} is no key of policy {self.resolved.name!r}; there are: {', '.join(known)}"
             raise GlulamError(msg)
-        self._keep = tuple(wanted)
+        return wanted
 
     def writable_keys(self) -> tuple[str, ...]:
         """Return every key that the policy can give out."""
