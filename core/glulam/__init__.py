@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from glulam.experience import TensorSpec as TensorSpec
     from glulam.experience import merge_specs as merge_specs
     from glulam.experience import spec_bytes as spec_bytes
+    from glulam.factored import Factored as Factored
+    from glulam.factored import Lookup as Lookup
     from glulam.faults import Fault as Fault
     from glulam.faults import PolicyError as PolicyError
     from glulam.hooks import Advice as Advice
@@ -67,10 +69,12 @@ _HOMES = {
     "EnvSpec": "glulam.environment",
     "Environment": "glulam.protocol",
     "ExperienceSpec": "glulam.experience",
+    "Factored": "glulam.factored",
     "Fault": "glulam.faults",
     "Feature": "glulam.layouts",
     "GlulamError": "glulam._errors",
     "LayerConfig": "glulam.config",
+    "Lookup": "glulam.factored",
     "LossConfig": "glulam.config",
     "MemoryLayer": "glulam.memory",
     "NameReport": "glulam.names",
@@ -119,10 +123,12 @@ __all__ = [
     "EnvSpec",
     "Environment",
     "ExperienceSpec",
+    "Factored",
     "Fault",
     "Feature",
     "GlulamError",
     "LayerConfig",
+    "Lookup",
     "LossConfig",
     "MemoryLayer",
     "NameReport",

@@ -98,6 +98,25 @@ class Plan:
         self._full = _Function(self, shortcuts=False)
 
 
+def _factored(layers: Mapping[str, BoundLayer], kept: Collection[str]) -> set[str]:
+    """Return the names of the layers that may write look-ups: all who read their key take them (`glulam.Factored`)."""
+    found = set()
+    for name, layer in layers.items():
+        keys = layer.out_keys
+        if _goes_with_forward(layer.module, "factored") and len(keys) == 1 and keys[0] not in kept:
+            readers = [reader.module for reader in layers.values() if keys[0] in reader.in_keys]
+            if all(_goes_with_forward(reader, "takes_factored") for reader in readers):
+                found.add(name)
+    return found
+
+
+def _goes_with_forward(module: nn.Module, name: str) -> bool:
+    """Whether a module has an attribute that speaks of its `forward`, and not of one that a subclass replaced."""
+    places = type(module).__mro__
+    forward = next(number for number, cls in enumerate(places) if "forward" in vars(cls))
+    return "forward" not in vars(module) and any(vars(cls).get(name) for cls in places[: forward + 1])
+
+
 def _needed(layers: Mapping[str, BoundLayer], outputs: Iterable[str]) -> set[str]:
     """Return the names of the layers that outputs rest on, and of memories, which must not miss a step."""
     wanted, found = set(outputs), set()
@@ -151,6 +170,7 @@ class _Function:
         last = {key: name for name, layer in plan.layers.items() for key in layer.in_keys}
         self.kept = {*plan.outputs}
         self.absent = plan.absent
+        self.factored = _factored(plan.layers, self.kept) if shortcuts else set()
         for name, layer in plan.layers.items():
             self._layer(name, layer)
             done = [key for key in dict.fromkeys([*layer.in_keys, *layer.out_keys]) if last.get(key, name) == name]
@@ -218,7 +238,7 @@ class _Function:
         if not (self.shortcuts and _is_ordinary(module)):
             return self._global(name, module)
         self.passed.append(module)
-        return self._global(name, module.forward)
+        return self._global(name, getattr(module, "factored" if name in self.factored else "forward"))
 
     def _global(self, name: str, value: object) -> str:
         variable = self.names.new(name)
@@ -269,5 +289,5 @@ def _forward(module: nn.Module) -> Any:  # noqa: ANN401 - a function
     return vars(module).get("forward", type(module).forward)
 
 
-def _single(result: Any, who: str) -> Tensor:  # noqa: ANN401 - what a stranger's module returns
+def _single(result: Any, who: str) -> Any:  # noqa: ANN401 - what a stranger's module returns
     return result if type(result) is Tensor else as_tuple(result, 1, who)[0]

@@ -1,5 +1,10 @@
 """The contract suite on its museum, on our own layers, and with other seeds."""
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import torch
+
 from glulam import registry
 from glulam.testing import LAW_NAMES, examine_distribution
 from glulam.testing._laws import LAWS
@@ -9,6 +14,7 @@ from tests.contract.museum import EXHIBITS
 from tests.evidence.record import commit, write_result
 
 SEEDS = 20
+PROCESSES = 2
 MORE_SEEDS = {"glulam-memory": 200, "glulam-tokens": 200}
 
 
@@ -47,15 +53,25 @@ def full():
 def seeds():
     """Look into each of our layers with other seeds: what is broken with one and kept with another is a flake."""
     start, runs = commit(), []
-    quick = [law for law in LAW_NAMES if not LAWS[law].slow and law != "quiet_import"]
-    for distribution in digests():
-        layers = [entry.name for entry in registry().layers.values() if entry.distribution == distribution]
-        for layer in layers:
-            broken, seeds = {}, MORE_SEEDS.get(distribution, SEEDS)
-            for seed in range(seeds):
-                found = examine_distribution(distribution, layers=[layer], laws=quick, seed=seed)
-                broken[seed] = {verdict.law: verdict.told for verdict in found if verdict.outcome == "broken"}
-            failed = {seed: laws for seed, laws in broken.items() if laws}
-            runs.append({"layer": f"{distribution}:{layer}", "seeds": seeds, "broken": failed})
-            print(runs[-1]["layer"], runs[-1]["broken"], flush=True)
+    layers = [(entry.distribution, entry.name) for entry in registry().layers.values()]
+    jobs = [(distribution, layer) for distribution, layer in layers if distribution in digests()]
+    jobs.sort(key=lambda job: -MORE_SEEDS.get(job[0], SEEDS))  # the long ones first
+    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        for run in pool.map(_seeds_of, jobs):
+            runs.append(run)
+            print(run["layer"], run["seeds"], run["broken"], flush=True)
     print(write_result("contract_seeds", "python -m tests.evidence contract_seeds", start, runs=runs))
+
+
+def _seeds_of(job):
+    """Look into one layer with its seeds."""
+    torch.set_num_threads(1)
+    distribution, layer = job
+    laws = [law for law in LAW_NAMES if not LAWS[law].slow and law != "quiet_import"]  # it draws nothing
+    failed, seeds = {}, MORE_SEEDS.get(distribution, SEEDS)
+    for seed in range(seeds):
+        found = examine_distribution(distribution, layers=[layer], laws=laws, seed=seed)
+        broken = {verdict.law: verdict.told for verdict in found if verdict.outcome == "broken"}
+        if broken:
+            failed[seed] = broken
+    return {"layer": f"{distribution}:{layer}", "seeds": seeds, "broken": failed}

@@ -5,11 +5,13 @@ Legend: `B` rows, `N` tokens, `Q` queries, `D` width, `H` heads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
+from torch.nn.functional import linear
 
+from glulam import Factored
 from glulam_attention._heads import attend, glorot_linear, join_heads, split_heads, visible
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class LatentAttention(nn.Module):
         num_heads: H, divides D.
     """
 
+    takes_factored: ClassVar[bool] = True
+
     def __init__(  # noqa: PLR0913 - a module takes numbers, never a config
         self,
         in_dim: int,
@@ -62,36 +66,44 @@ class LatentAttention(nn.Module):
         self.out = nn.Identity() if out_dim == hidden_size else glorot_linear(hidden_size, out_dim)
         nn.init.trunc_normal_(self.queries, std=QUERY_STD)
 
-    def forward(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor | Factored, mask: Tensor | None = None) -> Tensor:
         """Return `[B, out_dim]` for one query, `[B, Q, out_dim]` for more.
 
         Args:
             features: `[B, N, in_dim]`.
             mask: `[B, N]`, bool, True at real tokens; None where all are.
         """
-        tokens = self.token_norm(features)  # (B, N, in_dim)
-        read = (self._folded if self.folds else self._projected)(tokens, mask)
+        read = (self._folded if self.folds else self._projected)(features, mask)
         latents = self.queries  # (1, Q, D): all rows alike until they have read
         for layer in self.layers:
             latents = layer(latents, read)  # (B, Q, D)
         out: Tensor = self.out(self.norm(latents))
         return out.squeeze(1) if self.queries.shape[1] == 1 else out
 
-    def _projected(self, tokens: Tensor, mask: Tensor | None) -> Read:
-        """Return attention to keys and values that are projected here, once."""
-        key = split_heads(self.key(tokens), self.num_heads)  # (B, H, N, D / H)
-        value = split_heads(self.value(tokens), self.num_heads)
-        seen = None if mask is None else visible(mask)
-        return lambda query: attend(query.expand(tokens.shape[0], -1, -1, -1), key, value, seen)
+    def _normalized(self, features: Tensor | Factored, weight: Tensor | None = None) -> Tensor:
+        """Return LayerNorm(features), and a linear map of it."""
+        if isinstance(features, Factored):
+            return features.normalized(self.token_norm, weight)
+        tokens: Tensor = self.token_norm(features)
+        return tokens if weight is None else linear(tokens, weight)
 
-    def _folded(self, tokens: Tensor, mask: Tensor | None) -> Read:
+    def _projected(self, features: Tensor | Factored, mask: Tensor | None) -> Read:
+        """Return attention to keys and values that are projected here, once."""
+        # Both maps as one read the tokens once.
+        projected = self._normalized(features, torch.cat((self.key.weight, self.value.weight)))  # (B, N, 2 D)
+        key, value = (split_heads(part, self.num_heads) for part in projected.chunk(2, -1))  # (B, H, N, D / H)
+        seen = None if mask is None else visible(mask)
+        return lambda query: attend(query.expand(key.shape[0], -1, -1, -1), key, value, seen)
+
+    def _folded(self, features: Tensor | Factored, mask: Tensor | None) -> Read:
         """Return the same attention, the maps of keys and values applied to queries and results instead.
 
         Scores are q . (K x) = (K^T q) . x and results sum a (V x) = V (sum a x), so no token is projected;
         with few queries that takes half the time.
         """
+        tokens = self._normalized(features)  # (B, N, in_dim)
         key, value = (
-            linear.weight.view(self.num_heads, -1, tokens.shape[-1]) for linear in (self.key, self.value)
+            project.weight.view(self.num_heads, -1, tokens.shape[-1]) for project in (self.key, self.value)
         )  # (H, D / H, in_dim)
         seen = None if mask is None else visible(mask)
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 
 from glulam_attention._heads import attend, glorot_linear, join_heads, split_heads, visible
+from glulam_attention._small_set import attend_small_sets, pays
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,6 +74,11 @@ class _SelfLayer(nn.Module):
     def forward(self, x: Tensor, seen: Visible | None, count: int) -> Tensor:
         """Return the first `count` rows of the set after attention to all of it."""
         normed = self.norm(x)  # (B, N, D)
+        if pays(normed):
+            maps = torch.cat((self.query.weight, self.key.weight, self.value.weight))
+            mask = None if seen is None else seen.tokens.flatten(1)  # (B, N)
+            attended = attend_small_sets(linear(normed, maps), mask, self.num_heads, count)
+            return x[:, :count] + self.attention_out(attended)  # type: ignore[no-any-return]
         query = split_heads(self.query(normed[:, :count]), self.num_heads)  # (B, H, count, D / H)
         key, value = (split_heads(project(normed), self.num_heads) for project in (self.key, self.value))
         attended = join_heads(attend(query, key, value, seen))  # (B, count, D)

@@ -76,11 +76,19 @@ class Tokenizer(nn.Module):
         Raises:
             GlulamError: before `initialize_to_environment`: the size of the view is not known.
         """
+        location, name = self.rows(tokens)
+        return self.embedding(name), nn.functional.embedding(location, self.positions), tokens[..., 2:]
+
+    def rows(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the row of each token in the table of positions, and in that of names (`[B, N]` int32 each).
+
+        Raises:
+            GlulamError: before `initialize_to_environment`: the size of the view is not known.
+        """
         if self.positions.shape[0] == 0:
             msg = f"{type(self).__name__} does not know the view; call initialize_to_environment(env, device) first"
             raise GlulamError(msg)
-        location, name = tokens[..., 0].int(), tokens[..., 1].int()  # (B, N)
-        return self.embedding(name), nn.functional.embedding(location, self.positions), tokens[..., 2:]
+        return tokens[..., 0].int(), tokens[..., 1].int()
 
 
 def learned_rows(count: int, width: int, std: float, *, zero_row: int | None = None) -> nn.Embedding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from glulam import Factored, Lookup
 from glulam_tokens._fourier_positions import FourierPositions
 
 __all__ = ["FourierTokens"]
@@ -35,3 +36,17 @@ class FourierTokens(FourierPositions):
             GlulamError: before `initialize_to_environment`: the size of the view is not known.
         """
         return torch.cat(self.look_up(tokens), dim=-1)
+
+    def factored(self, tokens: Tensor) -> Tensor | Factored:
+        """Return the same as look-ups where they are quicker; see `glulam.Factored`."""
+        if not Factored.pays(tokens):
+            return self(tokens)  # type: ignore[no-any-return]
+        location, name = self.rows(tokens)
+        value = tokens[..., 2]
+        return Factored(
+            (
+                Lookup(self.embedding.weight, name),
+                Lookup(self.positions, location),
+                Lookup(value.new_ones(1, 1), None, value),
+            )
+        )
