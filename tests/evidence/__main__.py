@@ -51,4 +51,5 @@ def main(names):
     write_pages()
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":  # processes of an experiment import this module
+    main(sys.argv[1:])

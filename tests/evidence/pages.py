@@ -2,6 +2,7 @@
 
 import json
 
+from tests.evidence.contract_page import contract_page
 from tests.evidence.memory_page import memory_page, plot_memory
 from tests.evidence.policies_page import POLICIES, plot_policies, policies_page
 from tests.evidence.record import RESULTS
@@ -135,7 +136,7 @@ def _source(name, result):
 
 
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
-PAGES |= {"memory": memory_page, "policies": policies_page}
+PAGES |= {"memory": memory_page, "policies": policies_page, "contract": contract_page}
 
 
 def _row(name, run):
