@@ -107,6 +107,11 @@ class AssembledPolicy(Policy):
     def _run(self, inputs: dict[str, Tensor], recur: Recurrence, *, acting: bool) -> dict[str, Tensor]:
         return self._plan(acting=acting)(inputs, recur)
 
+    def compile(self, backend: str | Callable[..., Any] | None = "inductor", **options: Any) -> None:  # noqa: ANN401
+        """Have the layers compiled; see `Policy.compile`."""
+        super().compile(backend, **options)
+        self._plans = {}
+
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         """Read the inputs; padding that no row needs is cut off here, where sizes may depend on data."""
         inputs = super()._inputs(td, batch)
@@ -167,7 +172,7 @@ class AssembledPolicy(Policy):
             absent = {key for layer in body.values() for key in not_offered(layer, self.env)}
             asked = self.rollout_keys if acting else [*self.out_keys, *self._loss_keys()]
             wanted = [*asked, *self.action_head.in_keys, *self._keep]
-            self._plans[acting] = Plan(body, self.in_keys, dict.fromkeys(wanted), absent)
+            self._plans[acting] = Plan(body, self.in_keys, dict.fromkeys(wanted), absent, self._compiler)
         return self._plans[acting]
 
     def _offered_keys(self) -> list[str]:

@@ -1,59 +1,28 @@
-"""The plan: a policy's layers written out as one function, with its keys for variables.
+"""The plan: a policy's layers as one function, which is written anew where what it rests on changes.
 
-Modules of torch that are one function call (linear maps, activations, norms) are written as that call, which halves
-what a small layer costs; all others are called as they are. Weights are looked up where torch keeps them each time, so
-that whatever replaces them there is seen. What else the shortcut rests on is watched: where a module has a hook, all
-are called in full, and where one was replaced, the function is written anew.
+Where a module has a hook, all modules are called in full. Compiled, a step is one graph, and a segment is one before
+and one behind each memory, which runs as it is: a graph of its every step would take minutes to make.
 """
 
 from __future__ import annotations
 
-import keyword
-import linecache
-import re
-import weakref
-from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.nn.modules import module as torch_module
 
-from glulam.bound import as_tuple
+from glulam._errors import GlulamError
+from glulam._written import Written
+from glulam.recurrence import Recurrence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from torch import Tensor
+
     from glulam.bound import BoundLayer
-    from glulam.recurrence import Recurrence
+    from glulam.memory import State
 
-__all__ = ["Plan"]
-
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-GLOBAL_HOOKS = tuple(getattr(torch_module, f"_global{name}") for name in HOOKS)
-# What a leaf module computes: x is its input, w its parameters, m the module.
-LEAVES: dict[type[nn.Module], str] = {
-    nn.Identity: "{x}",
-    nn.Linear: "linear({x}, {w}['weight'], {w}['bias'])",
-    nn.LayerNorm: "layer_norm({x}, {m}.normalized_shape, {w}['weight'], {w}['bias'], {m}.eps)",
-    nn.Tanh: "tanh({x})",
-    nn.Sigmoid: "sigmoid({x})",
-    nn.GELU: "gelu({x}, approximate={m}.approximate)",
-    nn.ReLU: "relu({x})",
-    nn.SiLU: "silu({x})",
-}
-FUNCTIONS = {
-    "linear": functional.linear,
-    "layer_norm": torch.layer_norm,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "gelu": functional.gelu,
-    "relu": torch.relu,
-    "silu": functional.silu,
-}
-_FORWARDS = {cls.forward: code for cls, code in LEAVES.items()}
-_numbers = count()
+__all__ = ["Plan", "compiled"]
 
 
 class Plan:
@@ -64,6 +33,7 @@ class Plan:
         inputs: keys that come from outside.
         outputs: keys that are wanted.
         absent: optional inputs that the environment does not offer; their readers are given None.
+        compiler: options of `torch.compile`; None to run as it is.
     """
 
     def __init__(
@@ -72,10 +42,12 @@ class Plan:
         inputs: Iterable[str],
         outputs: Collection[str],
         absent: Collection[str] = (),
+        compiler: Mapping[str, Any] | None = None,
     ) -> None:
         self.inputs, self.outputs, self.absent = tuple(inputs), tuple(outputs), frozenset(absent)
         needed = _needed(layers, outputs)
         self.layers = {name: layer for name, layer in layers.items() if name in needed}
+        self.compiler = compiler
         self._write()
 
     @property
@@ -91,30 +63,89 @@ class Plan:
         if watch.has_changed():
             self._write()
             watch = self._fast.watch
-        return (self._full if watch.is_hooked() else self._fast).run(inputs, recur)
+        if watch.is_hooked():
+            return self._full.run(inputs, recur)
+        if self.compiler is None:
+            return self._fast.run(inputs, recur)
+        return self._step(inputs, recur) if recur.time is None else self._segments(inputs, recur)
 
     def _write(self) -> None:
-        self._fast = _Function(self, shortcuts=True)
-        self._full = _Function(self, shortcuts=False)
+        whole = (self.layers, self.inputs, self.outputs, self.absent)
+        self._fast, self._full = Written(*whole, shortcuts=True), Written(*whole)
+        if self.compiler is not None:
+            self._step = compiled(self._full.run, self.compiler)
+            self._parts = [part if isinstance(part, str) else _whole(part, self.compiler) for part in self._stretches()]
+
+    def _stretches(self) -> list[Written | str]:
+        """Return the layers between memories, written out, and the names of the memories, in order."""
+        names = list(self.layers)
+        cuts = [number for number, name in enumerate(names) if self.layers[name].is_memory]
+        parts: list[Written | str] = []
+        for begin, end in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(names)], strict=True):
+            stretch = {name: self.layers[name] for name in names[begin:end]}
+            made = {key for layer in stretch.values() for key in layer.out_keys}
+            read = {key for layer in stretch.values() for key in layer.in_keys} - made - self.absent
+            later = {key for name in names[end:] for key in self.layers[name].in_keys}.union(self.outputs)
+            if stretch:
+                parts.append(Written(stretch, sorted(read), sorted(made & later), self.absent))
+            parts += names[end : end + 1]
+        return parts
+
+    def _segments(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
+        """Run segments: the stretches compiled, the memories between them as they are."""
+        values = dict(inputs)
+        for part in self._parts:
+            if isinstance(part, str):
+                layer = self.layers[part]
+                values[layer.out_keys[0]] = recur(part, layer.module, values[layer.in_keys[0]])  # type: ignore[arg-type]
+            else:
+                keys, run = part
+                values |= run({key: values[key] for key in keys})
+        return {key: values[key] for key in self.outputs if key in values}
 
 
-def _factored(layers: Mapping[str, BoundLayer], kept: Collection[str]) -> set[str]:
-    """Return the names of the layers that may write look-ups: all who read their key take them (`glulam.Factored`)."""
-    found = set()
-    for name, layer in layers.items():
-        keys = layer.out_keys
-        if _goes_with_forward(layer.module, "factored") and len(keys) == 1 and keys[0] not in kept:
-            readers = [reader.module for reader in layers.values() if keys[0] in reader.in_keys]
-            if all(_goes_with_forward(reader, "takes_factored") for reader in readers):
-                found.add(name)
-    return found
+def compiled(
+    run: Callable[[dict[str, Tensor], Recurrence], dict[str, Tensor]], options: Mapping[str, Any]
+) -> Callable[[dict[str, Tensor], Recurrence], dict[str, Tensor]]:
+    """Return the same function of one step, compiled as tensors to tensors with any number of rows."""
+
+    def core(
+        inputs: dict[str, Tensor], states: dict[str, State], reset: Tensor | None
+    ) -> tuple[dict[str, Tensor], dict[str, State]]:
+        recur = Recurrence(states, reset)
+        return run(inputs, recur), recur.after
+
+    quick = _compile(core, options)
+
+    def step(inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
+        outputs, recur.after = quick(inputs, dict(recur.states), recur.reset)
+        return outputs  # type: ignore[no-any-return]
+
+    return step
 
 
-def _goes_with_forward(module: nn.Module, name: str) -> bool:
-    """Whether a module has an attribute that speaks of its `forward`, and not of one that a subclass replaced."""
-    places = type(module).__mro__
-    forward = next(number for number, cls in enumerate(places) if "forward" in vars(cls))
-    return "forward" not in vars(module) and any(vars(cls).get(name) for cls in places[: forward + 1])
+def _whole(written: Written, options: Mapping[str, Any]) -> tuple[tuple[str, ...], Callable[..., dict[str, Tensor]]]:
+    """Return what a stretch without memory reads, and the stretch compiled."""
+    run = written.run
+
+    def core(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        return run(inputs, Recurrence({}))
+
+    return written.inputs, _compile(core, options)
+
+
+def _compile(core: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
+    quick = torch.compile(core, fullgraph=True, dynamic=True, **options)
+
+    def call(*args: Any) -> Any:  # noqa: ANN401 - as `core`
+        try:
+            return quick(*args)
+        except torch._dynamo.exc.Unsupported as error:  # noqa: SLF001 - dynamo's errors have no public name
+            first = str(error).strip().partition("\n")[0]
+            msg = f"a layer cannot be compiled: {first}; run the policy as it is: policy.compile(backend=None)"
+            raise GlulamError(msg) from error
+
+    return call
 
 
 def _needed(layers: Mapping[str, BoundLayer], outputs: Iterable[str]) -> set[str]:
@@ -125,169 +156,3 @@ def _needed(layers: Mapping[str, BoundLayer], outputs: Iterable[str]) -> set[str
             found.add(name)
             wanted.update(layer.in_keys)
     return found
-
-
-class _Watch:
-    """What a shortcut rests on: the modules that it goes past are the same, and nobody listens to them."""
-
-    def __init__(self, holders: list[nn.Module], passed: list[nn.Module]) -> None:
-        self.holders = [holder._modules for holder in holders]  # noqa: SLF001 - torch's own place for them
-        self.children = self._children()
-        self.namespaces = [vars(module) for module in passed]
-        self.passed = passed
-        self.kinds, self.sizes = self._kinds()
-        self.hooks = [*GLOBAL_HOOKS, *(getattr(module, name) for module in passed for name in HOOKS)]
-
-    def _children(self) -> list[nn.Module | None]:
-        return list(chain.from_iterable(map(dict.values, self.holders)))
-
-    def _kinds(self) -> tuple[list[type], list[int]]:
-        return list(map(type, self.passed)), list(map(len, self.namespaces))
-
-    def has_changed(self) -> bool:
-        """Whether a module was replaced, or has another class or attributes (a `forward` of its own) by now."""
-        return (
-            list(chain.from_iterable(map(dict.values, self.holders))) != self.children
-            or list(map(len, self.namespaces)) != self.sizes
-            or list(map(type, self.passed)) != self.kinds
-        )
-
-    def is_hooked(self) -> bool:
-        """Whether some hook is there to be called."""
-        return any(self.hooks)
-
-
-class _Function:
-    """One function: its source, what it is in Python, and what it takes for granted."""
-
-    def __init__(self, plan: Plan, *, shortcuts: bool) -> None:
-        self.shortcuts = shortcuts
-        self.names = _Names()
-        self.scope: dict[str, Any] = dict(FUNCTIONS) | {"single": _single, "several": as_tuple}
-        self.holders: list[nn.Module] = []
-        self.passed: list[nn.Module] = []
-        self.lines = [f"    {self.names[key]} = inputs[{key!r}]" for key in plan.inputs]
-        last = {key: name for name, layer in plan.layers.items() for key in layer.in_keys}
-        self.kept = {*plan.outputs}
-        self.absent = plan.absent
-        self.factored = _factored(plan.layers, self.kept) if shortcuts else set()
-        for name, layer in plan.layers.items():
-            self._layer(name, layer)
-            done = [key for key in dict.fromkeys([*layer.in_keys, *layer.out_keys]) if last.get(key, name) == name]
-            done = [self.names[key] for key in done if key not in {*self.kept, *self.absent}]
-            if done:
-                self.lines.append(f"    del {', '.join(done)}")
-        made = {key for layer in plan.layers.values() for key in layer.out_keys}.union(plan.inputs)
-        result = ", ".join(f"{key!r}: {self.names[key]}" for key in plan.outputs if key in made)
-        self.source = "\n".join(["def compute(inputs, recur):", *self.lines, f"    return {{{result}}}", ""])
-        self.run: Callable[[dict[str, Tensor], Recurrence], dict[str, Tensor]] = self._made()
-        self.watch = _Watch(self.holders, self.passed)
-
-    def _made(self) -> Any:  # noqa: ANN401 - a function made from text
-        file = f"<glulam plan {next(_numbers)}>"
-        linecache.cache[file] = (len(self.source), None, self.source.splitlines(keepends=True), file)
-        weakref.finalize(self, linecache.cache.pop, file, None)  # tracebacks show its lines as long as it lives
-        exec(compile(self.source, file, "exec"), self.scope)  # noqa: S102 - every name in it is an identifier of ours
-        return self.scope["compute"]
-
-    def _layer(self, name: str, layer: BoundLayer) -> None:
-        given = ["None" if key is None or key in self.absent else self.names[key] for key in layer.arguments]
-        written = [self.names[key] for key in layer.out_keys]
-        module = layer.module
-        self.holders.append(layer)
-        if layer.is_memory:
-            called = f"recur({name!r}, {self._global(name, module)}, {given[0]})"
-        elif layer.is_native:
-            rows = next(variable for variable in given if variable != "None")
-            called = f"{self._global(name, layer)}.call_native([{', '.join(given)}], {rows}.shape[0])"
-        elif self.shortcuts and len(given) == len(written) == 1 and (_code(module) or _is_sequence(module)):
-            self._short(name, module, given[0], written[0])
-            return
-        else:
-            called = f"{self._entered(name, module)}({', '.join(given)})"
-        who = f"layer {name!r} ({type(module).__name__})"
-        if len(written) == 1 and not layer.is_native:
-            self.lines.append(f"    {written[0]} = single({called}, {who!r})")
-        else:
-            self.lines.append(f"    [{', '.join(written)}] = several({called}, {len(written)}, {who!r})")
-
-    def _short(self, name: str, module: nn.Module, given: str, written: str) -> None:
-        """Write a leaf or a sequence, whose steps all go by the name of what comes out."""
-        if _is_sequence(module):
-            self.passed.append(module)
-            self.holders.append(module)
-            for number, child in module._modules.items():  # noqa: SLF001 - as the watch sees them
-                self._short(f"{name}_{number}", child, given, written)  # type: ignore[arg-type]
-                given = written
-            if given != written:  # an empty one
-                self.lines.append(f"    {written} = {given}")
-            return
-        code = _code(module)
-        if code:
-            self.passed.append(module)
-            weights = self._global(name, module._parameters) if "{w}" in code else ""  # noqa: SLF001 - as above
-            whole = self._global(f"{name}_module", module) if "{m}" in code else ""
-            code = code.format(x=given, w=weights, m=whole)
-        else:
-            code = f"single({self._entered(name, module)}({given}), {f'{name} ({type(module).__name__})'!r})"
-        if code != written:
-            self.lines.append(f"    {written} = {code}")
-
-    def _entered(self, name: str, module: nn.Module) -> str:
-        """Return the name of what is called to run a module: past its `__call__` where that does nothing more."""
-        if not (self.shortcuts and _is_ordinary(module)):
-            return self._global(name, module)
-        self.passed.append(module)
-        return self._global(name, getattr(module, "factored" if name in self.factored else "forward"))
-
-    def _global(self, name: str, value: object) -> str:
-        variable = self.names.new(name)
-        self.scope[variable] = value
-        return variable
-
-
-class _Names:
-    """Python names for keys and for layers, each as like it as can be."""
-
-    def __init__(self) -> None:
-        self.taken = {*keyword.kwlist, *FUNCTIONS, "single", "several", "inputs", "recur", "compute"}
-        self.keys: dict[str, str] = {}
-
-    def __getitem__(self, key: str) -> str:
-        if key not in self.keys:
-            self.keys[key] = self.new(key)
-        return self.keys[key]
-
-    def new(self, like: str) -> str:
-        """Return a name that is not taken yet."""
-        plain = re.sub(r"\W", "_", like)
-        plain = plain if plain.isidentifier() else f"_{plain}"
-        while plain in self.taken:
-            plain += "_"
-        self.taken.add(plain)
-        return plain
-
-
-def _is_ordinary(module: nn.Module) -> bool:
-    """Whether calling a module is calling its `forward`, but for hooks."""
-    return type(module).__call__ is nn.Module.__call__ and module._compiled_call_impl is None  # noqa: SLF001 - no other way to tell
-
-
-def _is_sequence(module: nn.Module) -> bool:
-    """Whether a module runs its children one after the other, and does no more."""
-    return _is_ordinary(module) and _forward(module) is nn.Sequential.forward
-
-
-def _code(module: nn.Module) -> str:
-    """Return the call of a function that a leaf module is, empty for any other module."""
-    code = _FORWARDS.get(_forward(module), "") if _is_ordinary(module) else ""
-    computed = "{w}" in code and not {"weight", "bias"} <= module._parameters.keys()  # noqa: SLF001 - as above
-    return "" if computed or getattr(module, "inplace", False) else code
-
-
-def _forward(module: nn.Module) -> Any:  # noqa: ANN401 - a function
-    return vars(module).get("forward", type(module).forward)
-
-
-def _single(result: Any, who: str) -> Any:  # noqa: ANN401 - what a stranger's module returns
-    return result if type(result) is Tensor else as_tuple(result, 1, who)[0]

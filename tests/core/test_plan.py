@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 import glulam
 from glulam import GlulamError
 from glulam.layouts import BoxLayout
-from glulam.plan import LEAVES
+from glulam._written import LEAVES
 from tests.core.test_policy import step_of
 
 WIDTH = 6
@@ -329,7 +329,7 @@ class TestWhatHappensToModules:
         assert torch.equal(logits_of(policy), by_hand(policy))
 
     def test_control_a_plan_that_does_not_look_misses_it(self, policy, monkeypatch):
-        monkeypatch.setattr("glulam.plan._Watch.has_changed", lambda _: False)
+        monkeypatch.setattr("glulam._written.Watch.has_changed", lambda _: False)
         policy.layers["at_1"].module = nn.Sigmoid()
         assert not torch.equal(logits_of(policy), by_hand(policy))
 
