@@ -198,7 +198,7 @@ class Written:
 
     def _entered(self, name: str, module: nn.Module) -> str:
         """Return the name of what is called to run a module: past its `__call__` where that does nothing more."""
-        if not (self.shortcuts and _is_ordinary(module)):
+        if not self.shortcuts or not _is_ordinary(module) or "forward" in vars(module):
             return self._global(name, module)
         self.passed.append(module)
         return self._global(name, getattr(module, "factored" if name in self.factored else "forward"))

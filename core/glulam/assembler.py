@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from glulam._errors import GlulamError
@@ -20,7 +21,6 @@ from glulam.policy import Policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    import torch
     from tensordict import TensorDictBase
 
     from glulam.environment import EnvSpec
@@ -98,26 +98,28 @@ class AssembledPolicy(Policy):
     @property
     def source(self) -> str:
         """The function that runs the layers of a step of rollout, as Python: keys are variables."""
-        return self._plan(acting=True).source
+        return self._plans[True].source
 
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
         """Run the layers; see `Policy.compute`."""
-        return self._plan(acting=False)(inputs, recur)
+        return self._plans[False](inputs, recur)
 
     def _run(self, inputs: dict[str, Tensor], recur: Recurrence, *, acting: bool) -> dict[str, Tensor]:
-        return self._plan(acting=acting)(inputs, recur)
+        return self._plans[acting](inputs, recur)
 
-    def compile(self, backend: str | Callable[..., Any] | None = "inductor", **options: Any) -> None:  # noqa: ANN401
-        """Have the layers compiled; see `Policy.compile`."""
-        super().compile(backend, **options)
-        self._plans = {}
+    def _changed(self) -> None:
+        super()._changed()
+        self._strips = None
+        self._plans = {acting: self._made_plan(acting=acting) for acting in (True, False)}
 
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         """Read the inputs; padding that no row needs is cut off here, where sizes may depend on data."""
         inputs = super()._inputs(td, batch)
+        if torch.compiler.is_compiling():
+            return inputs
         self._strips = self._strips or self._find_strip()
         key, strip = self._strips
-        if strip is not None:
+        if strip is not None and inputs[key].device.type == "cpu":  # another device would have to be waited for
             inputs[key] = strip(inputs[key])
         return inputs
 
@@ -135,45 +137,23 @@ class AssembledPolicy(Policy):
             key for layer in self.layers.values() for key in dict.fromkeys([*layer.out_keys, *layer.score_keys])
         )
 
-    @property
-    def keep(self) -> tuple[str, ...]:
-        """Intermediate keys that come out too; see `Policy.keep`."""
-        return self._keep
-
-    @keep.setter
-    def keep(self, keys: str | Iterable[str]) -> None:
-        Policy.keep.fset(self, keys)  # type: ignore[attr-defined]
-        self._plans = {}
-
-    @property
-    def rollout_keys(self) -> tuple[str, ...]:
-        """Keys that come out in rollout; see `Policy.rollout_keys`."""
-        return super().rollout_keys
-
-    @rollout_keys.setter
-    def rollout_keys(self, keys: Iterable[str] | None) -> None:
-        Policy.rollout_keys.fset(self, keys)  # type: ignore[attr-defined]
-        self._plans = {}
-
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the plans: they hold the layers of this very policy, and are made anew."""
         return super().__getstate__() | {"_plans": {}, "_strips": None}
 
-    def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
-        """Adapt to a world; see `Policy.initialize_to_environment`."""
-        self._plans, self._strips = {}, None  # they read what the world offers
-        super().initialize_to_environment(env, device)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the plans of a copy."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch's
+        self._changed()
 
     # --- planning
 
-    def _plan(self, *, acting: bool) -> Plan:
-        if acting not in self._plans:
-            body = {name: layer for name, layer in self.layers.items() if name != self._head_name}
-            absent = {key for layer in body.values() for key in not_offered(layer, self.env)}
-            asked = self.rollout_keys if acting else [*self.out_keys, *self._loss_keys()]
-            wanted = [*asked, *self.action_head.in_keys, *self._keep]
-            self._plans[acting] = Plan(body, self.in_keys, dict.fromkeys(wanted), absent, self._compiler)
-        return self._plans[acting]
+    def _made_plan(self, *, acting: bool) -> Plan:
+        body = {name: layer for name, layer in self.layers.items() if name != self._head_name}
+        absent = {key for layer in body.values() for key in not_offered(layer, self.env)}
+        asked = self.rollout_keys if acting else [*self.out_keys, *self._loss_keys()]
+        wanted = dict.fromkeys([*asked, *self.action_head.in_keys, *self._keep])
+        return Plan(body, self.in_keys, wanted, absent, self._compiler)
 
     def _offered_keys(self) -> list[str]:
         """Return what the layers read from the environment, each once."""

@@ -30,17 +30,24 @@ def mask_state(state: State, reset: Tensor) -> State:
 class Rows:
     """The slots of one batch, checked once: a slice where ids are consecutive, an index elsewhere.
 
+    In compiled or exported code nothing is checked, since what ids hold is not known there; room for them must have
+    been made before (`Policy.reserve`).
+
     Raises:
         GlulamError: if an id repeats or is negative.
     """
 
     def __init__(self, env_id: Tensor) -> None:
         ids = env_id.detach().long()
+        self.order: Tensor | None = None
+        self.index: slice | Tensor
+        if torch.compiler.is_compiling():
+            self.index, self.range, self.size = ids, slice(0, 0), 0
+            return
         count = ids.numel()
         first = int(ids[0]) if count else 0
         self.range = slice(first, first + count)
-        self.index: slice | Tensor = self.range
-        self.order: Tensor | None = None
+        self.index = self.range
         if not torch.equal(ids, torch.arange(first, first + count, device=ids.device)):
             # Ids that fill a range in another order: what each slot gets is gathered, in half the time of a scatter.
             order = ids.argsort()
@@ -137,7 +144,7 @@ class Slots(nn.Module):
 
 def _forget(state: State, reset: Tensor) -> None:
     """Zero the rows where `reset` holds, in place: few do, and a CPU takes long over a mask of all."""
-    if reset.device.type == "cpu":
+    if reset.device.type == "cpu" and not torch.compiler.is_compiling():
         begun = reset.nonzero().squeeze(1)
         for value in state.values():
             value.index_fill_(0, begun, 0)

@@ -183,6 +183,10 @@ class Policy(nn.Module):
             options: other arguments of `torch.compile`, such as `mode="reduce-overhead"` on a GPU.
         """
         self._compiler = None if backend is None else {"backend": backend, **options}
+        self._changed()
+
+    def _changed(self) -> None:
+        """Drop what was made for the world, the keys and the compiler of before."""
         self._quick = None
 
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
@@ -215,6 +219,7 @@ class Policy(nn.Module):
     def keep(self, keys: str | Iterable[str]) -> None:
         wanted = self.writable_keys() if keys == "all" else (keys,) if isinstance(keys, str) else keys
         self._keep = self._known("keep", wanted)
+        self._changed()
 
     @property
     def rollout_keys(self) -> tuple[str, ...]:
@@ -227,6 +232,7 @@ class Policy(nn.Module):
     @rollout_keys.setter
     def rollout_keys(self, keys: Iterable[str] | None) -> None:
         self._rollout_keys = None if keys is None else self._known("rollout_keys", keys)
+        self._changed()
 
     def _known(self, what: str, keys: Iterable[str]) -> tuple[str, ...]:
         known, wanted = self.writable_keys(), tuple(keys)
@@ -264,6 +270,8 @@ class Policy(nn.Module):
         self.each("reset_memory")
 
     def _rows_of(self, env_id: Tensor) -> Rows:
+        if torch.compiler.is_compiling():
+            return Rows(env_id)
         if self._rows is None or not self._rows.still(env_id):
             try:
                 self._rows = Rows(env_id)
@@ -298,6 +306,7 @@ class Policy(nn.Module):
     def _adapt(self, env: EnvSpec, device: torch.device | str) -> None:
         self.env = env
         self.in_keys = self._offered_keys()
+        self._changed()
         self.to(device)
         self.each("initialize_to_environment", env.renamed(self.aliases), torch.device(device))
 

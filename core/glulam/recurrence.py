@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from glulam._errors import GlulamError
 from glulam.memory import mask_state
 
@@ -35,8 +37,15 @@ class Recurrence:
         self.after: dict[str, State] = {}
 
     def __call__(self, name: str, layer: MemoryLayer, x: Tensor) -> Tensor:
-        """Return the output of a memory layer for a flat batch (`[B, ...]`, or `[B*T, ...]` in a sequence)."""
-        state = self.states[name]
+        """Return the output of a memory layer for a flat batch (`[B, ...]`, or `[B*T, ...]` in a sequence).
+
+        Under autocast too a state, which outlives many steps, and what makes it are in full precision.
+        """
+        state, device = self.states[name], x.device.type
+        if torch.is_autocast_enabled(device):
+            precise = next((value.dtype for value in state.values() if value.is_floating_point()), x.dtype)
+            with torch.autocast(device, enabled=False):
+                return self(name, layer, x.to(precise))
         if self.time is None or self.reset is None:
             y, self.after[name] = layer.step(x, state if self.reset is None else mask_state(state, self.reset))
             return y

@@ -15,8 +15,8 @@ from torch.nn.utils import parametrize
 
 import glulam
 from glulam import GlulamError
-from glulam.layouts import BoxLayout
 from glulam._written import LEAVES
+from glulam.layouts import BoxLayout
 from tests.core.test_policy import step_of
 
 WIDTH = 6

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -18,10 +17,10 @@ __all__ = ["Visible", "attend", "glorot_linear", "join_heads", "split_heads", "v
 
 
 class Visible(NamedTuple):
-    """What queries may see (`[B, 1, 1, N]`), and the rows without anything to see (`[B, 1, 1, 1]`), None if none is."""
+    """What queries may see (`[B, 1, 1, N]`), and the rows without anything to see (`[B, 1, 1, 1]`)."""
 
     tokens: Tensor
-    nothing: Tensor | None
+    nothing: Tensor
 
 
 def visible(mask: Tensor) -> Visible:
@@ -31,8 +30,6 @@ def visible(mask: Tensor) -> Visible:
     finite, and `attend` makes its result zero.
     """
     nothing = ~mask.any(-1, keepdim=True)  # (B, 1)
-    if mask.device.type == "cpu" and not torch.compiler.is_compiling() and not nothing.any():
-        return Visible(mask[:, None, None, :], None)  # a device would have to be waited for
     return Visible((mask | nothing)[:, None, None, :], nothing[:, None, None, :])
 
 
@@ -50,7 +47,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, seen: Visible | None, scal
     """Return what `query` (`[B, H, Q, K]`) reads from `value` (`[B, H, N, V]`): `[B, H, Q, V]`."""
     mask = None if seen is None else seen.tokens
     attended = scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
-    return attended if seen is None or seen.nothing is None else attended.masked_fill(seen.nothing, 0)
+    return attended if seen is None else attended.masked_fill(seen.nothing, 0)
 
 
 def glorot_linear(in_dim: int, out_dim: int, *, bias: bool = True) -> nn.Linear:

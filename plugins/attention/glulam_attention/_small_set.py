@@ -23,11 +23,11 @@ CHUNK = 512  # rows whose scores stay in a core's cache
 def pays(x: Tensor) -> bool:
     """Whether this is quicker than a kernel for attention, for sets `[B, N, D]`."""
     return (
-        x.device.type == "cpu"
+        not torch.compiler.is_compiling()
+        and x.device.type == "cpu"
         and x.dtype in {torch.float32, torch.float64}
         and x.shape[1] <= LARGEST_SET
         and x.shape[0] >= FEWEST_ROWS
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
     )
 

@@ -53,8 +53,9 @@ class CategoricalHead(ActionHead):
             actions: as `act` returned them.
         """
         own, full = self._log_probs(logits, mask)
-        # A foreign layer may mask with -inf, and 0 * -inf is NaN.
-        entropy = -(own.exp() * own.clamp_min(lowest(own))).sum(-1)
+        shares = own.exp()
+        # What is masked has a share of 0 and a logarithm without bound, whose product, and gradient, would be NaN.
+        entropy = -(shares * own.masked_fill(shares == 0, 0)).sum(-1)
         return self._log_prob(full, actions), entropy, full
 
     def forward(self, logits: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -42,7 +42,7 @@ class Corpus:
     """Good policies with every field written out, and a way to see what is reported of a text."""
 
     def __init__(self, registry, folder):
-        self.registry, self.file = registry, folder / "policy.yaml"
+        self.registry, self.site, self.file = registry, folder / "site", folder / "policy.yaml"
         self.good = {name: self._complete(name) for name in STYLES}
 
     def _complete(self, name):
@@ -87,7 +87,7 @@ def open_corpus():
         plugin_folder(Path(folder) / "site") as plugins,
     ):
         install_strangers(plugins)
-        patch.setenv("GLULAM_IMPORT_SECONDS", "1")  # one of them never ends
+        patch.setenv("GLULAM_IMPORT_SECONDS", "2")  # one of them never ends
         registry = Registry([str(plugins.folder), *sys.path], block=["cursed-blocked"])
         yield Corpus(registry, Path(folder))
 

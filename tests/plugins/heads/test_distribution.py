@@ -128,6 +128,21 @@ class TestMasks:
         assert logits.grad.isfinite().all()
         assert not logits.grad[0].any()
 
+    @pytest.mark.parametrize("weight", [0.5, 2.0, 1e4])
+    def test_entropy_and_its_gradient_are_those_of_what_is_allowed(self, weight):
+        """Oracle: the same without the masked columns; a weight over 1 made the masked ones NaN."""
+        torch.manual_seed(0)
+        logits = torch.randn(3, 5, requires_grad=True)
+        mask = torch.tensor([True, False, True, True, False])
+        _, entropy, _ = ActionDistribution().score(logits, mask.expand(3, 5), torch.tensor([0, 2, 3]))
+        (grad,) = torch.autograd.grad((weight * entropy).sum(), logits)
+        few = logits.detach()[:, mask].requires_grad_()
+        wanted = torch.distributions.Categorical(logits=few).entropy()
+        (wanted_grad,) = torch.autograd.grad((weight * wanted).sum(), few)
+        torch.testing.assert_close(entropy, wanted)
+        torch.testing.assert_close(grad[:, mask], wanted_grad)
+        assert not grad[:, ~mask].any()
+
 
 class TestAlone:
     """The layer on a TensorDict, without a policy around it."""

@@ -9,6 +9,7 @@ import pickle
 
 import pytest
 import torch
+from tensordict import TensorDict
 
 import glulam
 from glulam import GlulamError
@@ -169,3 +170,76 @@ class TestWhatFollows:
         policy.compile(backend="eager")
         with pytest.raises(GlulamError, match=r"cannot be compiled: .*graph_break.*compile\(backend=None\)"):
             policy(step_of(village, 4, torch.Generator().manual_seed(0)))
+
+
+def acting(name, village, rows=16):
+    """Return a greedy policy with room for some rows."""
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    policy = glulam.build(name, village)
+    policy.each("set_greedy", True)
+    policy.reserve(rows)
+    return policy
+
+
+@every_policy
+class TestTheWholePolicy:
+    """TensorDict in and TensorDict out, memory slots read and written on the way."""
+
+    def test_it_is_one_graph_with_its_memory(self, name, village):
+        policy, counts = acting(name, village), Counts()
+        quick = torch.compile(copy.deepcopy(policy), fullgraph=True, dynamic=True, backend=counts)
+        for rows in (5, 9, 3):
+            td = step_of(village, rows, torch.Generator().manual_seed(rows), end=0.3)
+            td["env_id"] = torch.randperm(rows, generator=torch.Generator().manual_seed(rows))
+            with torch.no_grad():
+                wanted, got = policy(td.clone()), quick(td.clone())
+            torch.testing.assert_close(got["logits"], wanted["logits"], rtol=1e-5, atol=1e-5)
+        assert counts.made == 1
+
+    def test_it_exports_with_any_number_of_rows(self, name, village):
+        policy = acting(name, village)
+        keys = ("env_obs", "env_id", "dones", "truncateds")
+
+        class Step(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.policy = policy
+
+            def forward(self, *tensors):
+                td = TensorDict(dict(zip(keys, tensors, strict=True)), batch_size=[tensors[0].shape[0]])
+                return self.policy(td)["logits"]
+
+        td = step_of(village, 4, torch.Generator().manual_seed(0))
+        rows = torch.export.Dim("rows", min=2, max=16)
+        with torch.no_grad():
+            given = tuple(td[key] for key in keys)
+            program = torch.export.export(
+                Step(), given, dynamic_shapes=(({0: rows},) * len(keys),), strict=False
+            ).module()
+            tds = [step_of(village, 7, torch.Generator().manual_seed(seed), end=0.3) for seed in range(3)]
+            policy.reset_memory()  # the program has the same slots
+            found = [program(*(td[key] for key in keys)) for td in tds]
+            policy.reset_memory()
+            wanted = [policy(td.clone())["logits"] for td in tds]
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+@every_policy
+def test_autocast_rounds_the_network_and_not_the_memory(name, village):
+    policy = acting(name, village)
+    td = step_of(village, 8, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        wanted = policy(td.clone())["values"]
+        policy.reset_memory()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = policy(td.clone())["values"]
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), wanted, rtol=0.05, atol=0.05)
+    state = policy.memory_state(torch.arange(8))["memory"]
+    assert {value.dtype for value in state.values()} == {torch.float32}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        scored = policy.evaluate(segments_of(village, 3, 4))
+    (scored["act_log_prob"].float().sum() + scored["values"].float().sum()).backward()
+    assert all(weight.grad is None or weight.grad.isfinite().all() for weight in policy.parameters())
