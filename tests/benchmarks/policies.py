@@ -73,14 +73,14 @@ def observation(env, *batch):
     return td
 
 
-def redraw(td):
-    """Fill the observations with tokens of any place, feature and value, padding behind them."""
+def redraw(td, tokens=TOKENS):
+    """Fill the observations with tokens of any place, feature and value, so many from .. below, padding behind them."""
     obs = td["env_obs"]
     rows = obs.shape[:-2]
     obs[..., 0] = torch.randint(11, obs.shape[:-1]) << 4 | torch.randint(11, obs.shape[:-1])
     obs[..., 1] = torch.randint(16, obs.shape[:-1])
     obs[..., 2] = torch.randint(4, obs.shape[:-1])
-    used = torch.randint(*TOKENS, (*rows, 1))
+    used = torch.randint(*tokens, (*rows, 1))
     obs[torch.arange(obs.shape[-2]) >= used] = 255
 
 

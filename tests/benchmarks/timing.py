@@ -1,6 +1,7 @@
 """What the benchmarks have in common: interleaved runs, medians with their spread, and fitted exponents."""
 
 import gc
+import json
 import math
 import os
 import statistics
@@ -8,7 +9,16 @@ import subprocess
 import sys
 import time
 
-__all__ = ["exponent", "in_rounds", "interleaved", "processes", "with_own_allocator"]
+__all__ = [
+    "answer",
+    "exponent",
+    "in_rounds",
+    "interleaved",
+    "line_of",
+    "processes",
+    "with_bytecode",
+    "with_own_allocator",
+]
 
 # What glibc hands back to the system it fetches again page by page, a third of the time of a large LSTM.
 ALLOCATOR = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
@@ -30,12 +40,21 @@ def interleaved(cases, rounds):
 
 def processes(commands, rounds):
     """Time whole processes in turn, in ms of wall time, with bytecode cached; see `interleaved`."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def run(command):
-        subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(command, env=with_bytecode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
     return interleaved({name: lambda command=command: run(command) for name, command in commands.items()}, rounds)
+
+
+def answer(command, env):
+    """Run a process and return the JSON that it prints."""
+    return json.loads(subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def with_bytecode():
+    """Return the environment of a process that keeps bytecode, as most do."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def exponent(sizes, times):
@@ -64,10 +83,11 @@ def in_rounds(cases, rounds, before):
             call()
             if number:  # the first round warms up
                 taken[name].append((time.process_time() - start) * 1e3)
-    return [_line(name, taken, against) for name, (_, against) in cases.items()]
+    return [line_of(name, taken, against) for name, (_, against) in cases.items()]
 
 
-def _line(name, taken, against):
+def line_of(name, taken, against=None):
+    """Return the median of what was taken in each round, `{name: [...]}`, and its ratios to another of the round."""
     line = {"what": name, "median": round(statistics.median(taken[name]), 3)}
     if against:
         low, middle, high = statistics.quantiles(

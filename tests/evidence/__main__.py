@@ -2,7 +2,20 @@
 
 import sys
 
-from tests.benchmarks import discovery, experience, memory, policies, resolver, startup, whole
+from tests.benchmarks import (
+    cold_start,
+    discovery,
+    experience,
+    growth,
+    memory,
+    parts,
+    peak_memory,
+    policies,
+    resolver,
+    startup,
+    training,
+    whole,
+)
 from tests.downstream import torchrl_lstm
 from tests.evidence import (
     contract,
@@ -37,6 +50,11 @@ EXPERIMENTS |= {
     "resolver": resolver.run,
     "startup": startup.run,
     "whole": whole.run,
+    "parts": parts.run,
+    "growth": growth.run,
+    "peak_memory": peak_memory.run,
+    "training": training.run,
+    "cold_start": cold_start.run,
 }
 
 
