@@ -65,6 +65,12 @@ class TestInit:
         assert 0.9 < entropy / torch.tensor(24.0).log() < 1
         assert probs.std() > 1e-3
 
+    def test_the_hidden_layer_starts_with_the_gain_of_its_relu(self):
+        hidden = BilinearActorConfig(in_dim=8, embed_dim=4, hidden_size=32).build().hidden
+        found = torch.linalg.svdvals(hidden.weight)
+        torch.testing.assert_close(found, torch.full_like(found, 2**0.5))
+        assert not hidden.bias.any()
+
     def test_init_gain_scales_the_query(self):
         query = BilinearActorConfig(in_dim=8, embed_dim=4, hidden_size=32, init_gain=0.5).build().query
         torch.testing.assert_close(query.t() @ query, 0.25 * torch.eye(4), atol=1e-6, rtol=0)

@@ -39,6 +39,15 @@ class TestConfig:
         with pytest.raises(ValueError, match="'activation' must be in"):
             ValueHeadConfig(activation="gelu")
 
+    @pytest.mark.parametrize(("activation", "gain"), [("tanh", 1.0), ("relu", 2**0.5)])
+    def test_weights_start_orthogonal_with_the_gain_of_their_activation(self, activation, gain):
+        """Oracle: all singular values of an orthogonal matrix are its gain."""
+        head = ValueHeadConfig(in_dim=6, hidden_size=4, activation=activation).build()
+        for linear, expected in ((head.hidden, gain), (head.out, 1.0)):
+            found = torch.linalg.svdvals(linear.weight)
+            torch.testing.assert_close(found, torch.full_like(found, expected))
+            assert not linear.bias.any()
+
     def test_values_start_small(self):
         torch.manual_seed(0)
         for activation in ("tanh", "relu"):
