@@ -126,7 +126,7 @@ class Written:
     ) -> None:
         self.inputs, self.shortcuts = tuple(inputs), shortcuts
         self.names = _Names()
-        self.scope: dict[str, Any] = dict(FUNCTIONS) | {"single": _single, "several": as_tuple}
+        self.scope: dict[str, Any] = FUNCTIONS | HELPERS
         self.holders: list[nn.Module] = []
         self.passed: list[nn.Module] = []
         self.lines = [f"    {self.names[key]} = inputs[{key!r}]" for key in inputs]
@@ -161,8 +161,7 @@ class Written:
         if layer.is_memory:
             called = f"recur({name!r}, {self._global(name, module)}, {given[0]})"
         elif layer.is_native:
-            rows = next(variable for variable in given if variable != "None")
-            called = f"{self._global(name, layer)}.call_native([{', '.join(given)}], {rows}.shape[0])"
+            called = f"{self._global(name, layer)}.call_native([{', '.join(given)}], rows_of(inputs))"
         elif self.shortcuts and len(given) == len(written) == 1 and (_code(module) or _is_sequence(module)):
             self._short(name, module, given[0], written[0])
             return
@@ -213,7 +212,7 @@ class _Names:
     """Python names for keys and for layers, each as like it as can be."""
 
     def __init__(self) -> None:
-        self.taken = {*keyword.kwlist, *FUNCTIONS, "single", "several", "inputs", "recur", "compute"}
+        self.taken = {*keyword.kwlist, *FUNCTIONS, *HELPERS, "inputs", "recur", "compute"}
         self.keys: dict[str, str] = {}
 
     def __getitem__(self, key: str) -> str:
@@ -223,7 +222,7 @@ class _Names:
 
     def new(self, like: str) -> str:
         """Return a name that is not taken yet."""
-        plain = re.sub(r"\W", "_", like)
+        plain = re.sub(r"\W", "_", like, flags=re.ASCII)  # Python takes some other letters for one another
         plain = plain if plain.isidentifier() else f"_{plain}"
         while plain in self.taken:
             plain += "_"
@@ -254,3 +253,10 @@ def _forward(module: nn.Module) -> Any:  # noqa: ANN401 - a function
 
 def _single(result: Any, who: str) -> Any:  # noqa: ANN401 - what a stranger's module returns
     return result if type(result) is Tensor else as_tuple(result, 1, who)[0]
+
+
+def _rows_of(inputs: Mapping[str, Tensor]) -> int:
+    return next(iter(inputs.values())).shape[0]
+
+
+HELPERS: dict[str, Any] = {"single": _single, "several": as_tuple, "rows_of": _rows_of}

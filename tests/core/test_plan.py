@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 
 import glulam
 from glulam import GlulamError
-from glulam._written import LEAVES
+from glulam._written import LEAVES, _Names
 from glulam.layouts import BoxLayout
 from tests.core.test_policy import step_of
 
@@ -191,6 +191,12 @@ class TestSource:
         env = glulam.EnvSpec(name="line", box=box, actions=glulam.ActionSpec(names=tuple("abcdef")))
         policy = glulam.build(made(), env)
         assert torch.equal(logits_of(policy), OBS / 8)
+
+    def test_letters_that_python_takes_for_one_another(self):
+        """The first key holds a ligature, which Python reads as the two letters of the second."""
+        names = _Names()
+        assert names["\ufb01"] != names["fi"]
+        assert names["\ufb01"].isascii()
 
     def test_a_traceback_shows_the_line(self):
         class Fails(nn.Module):
