@@ -25,6 +25,7 @@ _OWN = {
     "registry": "glulam.cli._registry:registry",
     "resolve": "glulam.cli._resolve:resolve",
     "schema": "glulam.cli._schema:schema",
+    "show": "glulam.cli._show:show",
     "test": "glulam.cli._test:test",
 }
 
