@@ -151,7 +151,7 @@ def test_show_prints_what_runs(glulam):
     [
         (("fast", "--env", "mettagrid:forage"), 2, "Missing option '--code'"),
         (("fast", "--code"), 2, "Missing option '--env'"),
-        (("fast_class", "--env", "mettagrid:forage", "--code"), 1, "a class of its own: read glulam_policies.fast_policy"),
+        (("fast_class", "--env", "mettagrid:forage", "--code"), 1, "class of its own: read glulam_policies.fast_pol"),
         (("fsat", "--env", "mettagrid:forage", "--code"), 1, "write 'fast'"),
     ],
 )  # fmt: skip

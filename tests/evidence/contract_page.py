@@ -97,7 +97,7 @@ def _downstream(result):
         "| module | law | why it is broken |",
         "|---|---|---|",
     ]
-    for layer in result["layers"]:
+    for layer in result["runs"]:
         for law, told in {**layer["exempt"], **layer["broken"]}.items():
             reason = told.partition("): ")[0].replace("|", "\\|") + ")"
             lines.append(f"| `{layer['layer']}` | `{law}` | {reason} |")

@@ -49,7 +49,7 @@ def run():
         "alarms_not_explained": sum(len(one["broken"]) for one in layers),
     }
     command = "python -m tests.evidence downstream"
-    path = write_result("downstream", command, started, totals=totals, layers=layers, known_bugs=known)
+    path = write_result("downstream", command, started, totals=totals, runs=layers, known_bugs=known)
     if faults:
         sys.exit("\n".join([*faults, f"All outcomes are in {path}."]))
     print(path)

@@ -181,7 +181,10 @@ class TestConfig:
         with pytest.raises(ValueError, match="num_heads"):
             SlidingAttentionConfig(hidden_size=6, num_heads=4)
 
-    @pytest.mark.parametrize("field", ["num_heads", "window"])
-    def test_sizes_are_positive(self, field):
-        with pytest.raises(ValueError, match=f"'{field}' must be > 0"):
-            SlidingAttentionConfig(**{field: 0})
+    @pytest.mark.parametrize(
+        ("field", "value", "told"),
+        [("num_heads", 0, "'num_heads' must be > 0"), ("window", 1, "'window' must be >= 2")],
+    )
+    def test_sizes_have_a_least_value(self, field, value, told):
+        with pytest.raises(ValueError, match=told):
+            SlidingAttentionConfig(**{field: value})
