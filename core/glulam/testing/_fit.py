@@ -48,13 +48,20 @@ def fit(config: Any, env: EnvSpec, widths: Mapping[str, int]) -> Fit:  # noqa: A
         NoFitError: if the resolver finds a fault with these sizes.
     """
     specs = declared_keys(type(config))
-    reads: dict[str, KeyInfo] = {}
-    for field, spec in specs.items():
-        if spec.direction != "read":
-            continue
-        value = getattr(config, field)
-        for number, key in enumerate(value if spec.many else [value] if value is not None else []):
-            reads[key] = _given(key, env) or _Sizes(config, env, widths, number).key(spec)
+    read = [
+        (spec, number, key)
+        for field, spec in specs.items()
+        if spec.direction == "read"
+        for value in [getattr(config, field)]
+        for number, key in enumerate(value if spec.many else [value] if value is not None else [])
+    ]
+    given = {key: _given(key, env) for _, _, key in read}
+    known: dict[str, int] = {}  # sizes of dims that the world decides
+    for spec, _, key in read:
+        info, tokens = given[key], spec.shape.split()
+        if info is not None and len(tokens) == len(info.dims or ()):
+            known |= {token: dim for token, dim in zip(tokens, info.dims or (), strict=True) if isinstance(dim, int)}
+    reads = {key: given[key] or _Sizes(config, env, widths, known, number).key(spec) for spec, number, key in read}
     layer = DraftLayer("layer", "layer", ("layer",), Document(value=None, root="layer"))
     layer.config, layer.cls = config, type(config)
     keys, faults = check_shapes([layer], env, reads)
@@ -79,6 +86,7 @@ class _Sizes:
     config: object
     env: EnvSpec
     widths: Mapping[str, int]
+    known: Mapping[str, int]
     number: int
 
     def key(self, spec: KeySpec) -> KeyInfo:
@@ -101,4 +109,6 @@ class _Sizes:
         value = getattr(self.config, token, None)
         if isinstance(value, tuple):
             value = value[self.number] if self.number < len(value) else None
-        return value if isinstance(value, int) else self.widths.get(token, 4)
+        if isinstance(value, int):
+            return value
+        return self.known[token] if token in self.known else self.widths.get(token, 4)

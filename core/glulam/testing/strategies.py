@@ -28,6 +28,7 @@ NAMES = ("noop", "north", "south", "east", "west", "take", "give")
 THINGS = ("wall", "mine", "altar", "lamp", "door")
 AMOUNTS = ("ore", "heart", "energy", "coin")
 SMALL = 6  # what numbers without an upper bound stay below
+WIDE = 8  # what a number with such a default is at least: a norm over one or two units is a constant or a sign
 LEAST = 1e-3  # the smallest float, and how far one stays from a bound that is left out
 
 
@@ -156,6 +157,9 @@ def _field(draw: DrawFn, field: attrs.Attribute[Any]) -> Any:  # noqa: ANN401 - 
         return _LEAVE_OUT  # the simplest case has the defaults
     if field.type is int and isinstance(field.default, int) and field.validator is None:
         return draw(st.integers(field.default, field.default + 3))  # how small it may be nobody says
+    if field.type is int and isinstance(field.default, int) and field.default >= WIDE:
+        low, high = _bounds(field.validator, 1)
+        return draw(st.integers(int(max(low, WIDE)), int(min(high, max(low, WIDE) + SMALL))))
     strategy = _of_type(field.type, field.validator)
     return _LEAVE_OUT if strategy is None else draw(strategy)
 

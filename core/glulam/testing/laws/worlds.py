@@ -73,7 +73,10 @@ def names_are_told(case: Case, data: DataObject) -> None:
     module.initialize_to_environment(world, torch.device("cpu"))  # type: ignore[operator]
     away: NameReport = module.name_report()  # type: ignore[operator]
     expect(holds=set(away.mapped) == set(home.mapped), otherwise=f"in a larger world it maps {away.mapped}")
-    new = module.learn_names(world)  # type: ignore[operator]
+    try:
+        new = module.learn_names(world)  # type: ignore[operator]
+    except GlulamError:
+        return  # it has no room for more names, and says so
     expect(holds=set(new) <= set(away.masked), otherwise=f"it learned {new}, of which not all was masked")
     module.initialize_to_environment(world, torch.device("cpu"))  # type: ignore[operator]
     after: NameReport = module.name_report()  # type: ignore[operator]
