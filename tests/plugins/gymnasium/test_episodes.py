@@ -92,9 +92,11 @@ class TestAgainstPlainEnvironments:
                 if copy in waiting:
                     waiting.remove(copy)
                     row.start()
+                    assert td["rewards"][copy] == 0
                     self._same(td, copy, row)
                     continue
                 _, reward, *_ = row.step(_own(name, actions[copy]))
+                assert td["rewards"][copy] == reward
                 self._same(td, copy, row, actions[copy], reward)
                 waiting |= {copy} if row.ended else set()
 

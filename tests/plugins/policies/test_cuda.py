@@ -19,6 +19,8 @@ def test_no_host_sync_in_a_step(name, village):
         torch.cuda.synchronize()
         torch.cuda.set_sync_debug_mode("error")
         try:
-            policy(td)
+            found = policy(td)  # raises where it waits
         finally:
             torch.cuda.set_sync_debug_mode("default")
+    assert found["values"].is_cuda
+    assert found["values"].isfinite().all()
