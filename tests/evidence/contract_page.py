@@ -1,9 +1,8 @@
 """The page on the contract suite: what it catches, what it leaves alone, and what slips through."""
 
-import json
 from collections import Counter
 
-from tests.evidence.record import RESULTS
+from tests.evidence.record import made_by, read_result
 
 __all__ = ["contract_page"]
 
@@ -12,7 +11,7 @@ FILES = ("contract_museum", "contract_full", "contract_seeds", "mutants", "downs
 
 def contract_page():
     """Return the page."""
-    results = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
+    results = {name: read_result(name) for name in FILES}
     lines = [
         "# The contract suite, measured",
         "",
@@ -28,7 +27,7 @@ def contract_page():
         "",
         *_mutants(results["mutants"]),
         "",
-        *(_source(name, result) for name, result in results.items()),
+        *(made_by(name, result) for name, result in results.items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -144,7 +143,3 @@ def _mutants(result):
 def _change(diff):
     before, after = ([line[1:].strip() for line in diff if line[0] == sign] for sign in "-+")
     return " to ".join(f"`{' '.join(part) or 'nothing'}`".replace("|", "\\|") for part in (before, after))
-
-
-def _source(name, result):
-    return f"`{result['command']}` at commit `{result['commit'][:12]}`: {{download}}`{name}.json`.  "

@@ -1,9 +1,8 @@
 """The page on memory, experience, resuming and TorchRL, from its result files."""
 
-import json
 import statistics
 
-from tests.evidence.record import RESULTS
+from tests.evidence.record import RESULTS, made_by, read_result
 
 __all__ = ["memory_page", "plot_memory"]
 
@@ -19,7 +18,7 @@ FILES = (*TASKS, "memory", "experience", "killed", "torchrl_cartpole", "downstre
 
 def memory_page():
     """Return the page."""
-    results = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
+    results = {name: read_result(name) for name in FILES}
     lines = [
         "# Memory and experience",
         "",
@@ -36,7 +35,7 @@ def memory_page():
     lines += ["![Return against agent-steps, by memory](memory.png)", "", *_costs(results["memory"]), ""]
     lines += [*_experience(results["experience"]), "", *_killed(results["killed"]), ""]
     lines += [*_torchrl(results["torchrl_cartpole"], results["downstream_torchrl"]), ""]
-    lines += [_source(name, result) for name, result in results.items()]
+    lines += [made_by(name, result) for name, result in results.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -131,14 +130,6 @@ def _torchrl(loop, old):
     return lines
 
 
-def _source(name, result):
-    machine = result["machine"]
-    return (
-        f"`{result['command']}` at commit `{result['commit'][:12]}`, Python {result['versions']['python']}, "
-        f"{machine['cores']} cores of {machine['processor']}: {{download}}`{name}.json`.  "
-    )
-
-
 def plot_memory():
     """Draw the curves of both tasks, one line a seed."""
     import matplotlib as mpl
@@ -148,7 +139,7 @@ def plot_memory():
 
     figure, panels = plt.subplots(1, len(TASKS), figsize=(10, 4), layout="constrained")
     for axes, name in zip(panels, TASKS, strict=True):
-        result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        result = read_result(name)
         memories = list(dict.fromkeys(run["memory"] for run in result["runs"]))
         for run in result["runs"]:
             points = [(row["agent_steps"] / 1e3, row["return_mean"]) for row in run["curve"] if row["return_mean"]]

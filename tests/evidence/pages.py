@@ -1,11 +1,9 @@
 """Pages and plots made from result files, so that no figure is typed by hand."""
 
-import json
-
 from tests.evidence.contract_page import contract_page
 from tests.evidence.memory_page import memory_page, plot_memory
 from tests.evidence.policies_page import POLICIES, plot_policies, policies_page
-from tests.evidence.record import RESULTS
+from tests.evidence.record import RESULTS, made_by, read_result
 
 __all__ = ["PAGES", "write_pages"]
 
@@ -34,11 +32,11 @@ def forage_page():
         "|---|---|---|---|---|---|",
     ]
     for name in POLICIES:
-        result = json.loads((RESULTS / f"forage_{name}.json").read_text(encoding="utf-8"))
+        result = read_result(f"forage_{name}")
         lines += [_row(name, run) for run in result["runs"]]
     lines += ["", "![Return against agent-steps, a line a seed](forage.png)", ""]
     for name in POLICIES:
-        result = json.loads((RESULTS / f"forage_{name}.json").read_text(encoding="utf-8"))
+        result = read_result(f"forage_{name}")
         lines += [
             (
                 f"`{name}`: `{result['command']}` at commit `{result['commit'][:12]}`, "
@@ -53,7 +51,7 @@ def forage_page():
 
 def initialisation_page():
     """Return the page on what decides whether `fast` learns."""
-    result = json.loads((RESULTS / "initialisation.json").read_text(encoding="utf-8"))
+    result = read_result("initialisation")
     lines = [
         "# Initialisation",
         "",
@@ -73,7 +71,7 @@ def initialisation_page():
 
 def compiler_page():
     """Return the page on the resolver: what it finds, and how long it takes."""
-    results = {name: _read(name) for name in ("corpus", "discovery", "resolver", "startup")}
+    results = {name: read_result(name) for name in ("corpus", "discovery", "resolver", "startup")}
     lines = [
         "# The registry and the resolver",
         "",
@@ -115,24 +113,12 @@ def compiler_page():
     ]  # fmt: skip
     for run in results["startup"]["runs"]:
         lines.append(f"| `{run['what']}` | {run['median']:.0f} | {_range(run)} | {run['over_bare']:.0f} |")
-    lines += ["", *(_source(name, result) for name, result in results.items())]
+    lines += ["", *(made_by(name, result) for name, result in results.items())]
     return "\n".join(lines) + "\n"
-
-
-def _read(name):
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _range(run):
     return f"{run['minimum']:.1f}-{run['maximum']:.1f}" if "minimum" in run else ""
-
-
-def _source(name, result):
-    machine = result["machine"]
-    return (
-        f"`{result['command']}` at commit `{result['commit'][:12]}`, Python {result['versions']['python']}, "
-        f"{machine['cores']} cores of {machine['processor']}: {{download}}`{name}.json`.  "
-    )
 
 
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
@@ -156,7 +142,7 @@ def _plot():
 
     figure, axes = plt.subplots(figsize=(7, 4))
     for number, name in enumerate(POLICIES):
-        result = json.loads((RESULTS / f"forage_{name}.json").read_text(encoding="utf-8"))
+        result = read_result(f"forage_{name}")
         for run in result["runs"]:
             points = [(row["agent_steps"] / 1e3, row["return_mean"]) for row in run["curve"] if row["return_mean"]]
             label = name if run is result["runs"][0] else None

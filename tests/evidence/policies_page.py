@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from tests.evidence.record import RESULTS
+from tests.evidence.record import RESULTS, made_by, read_result
 
 __all__ = ["plot_policies", "policies_page"]
 
@@ -15,7 +15,7 @@ ORIGINAL = {"fast": 1.55, "latent_attn_tiny": 1, "latent_attn_small": 0.55, "lat
 
 def policies_page():
     """Return the page."""
-    results = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in FILES}
+    results = {name: read_result(name) for name in FILES}
     lines = [
         "# The shipped policies, measured",
         "",
@@ -33,7 +33,7 @@ def policies_page():
         "",
         *_original(results["initialisation_original"]),
         "",
-        *(_source(name, result) for name, result in results.items()),
+        *(made_by(name, result) for name, result in results.items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -154,14 +154,6 @@ def _found(run):
     return f"{found['return_mean']:.2f}" + ("" if spread is None else f" ± {spread:.2f}")
 
 
-def _source(name, result):
-    machine = result["machine"]
-    return (
-        f"`{result['command']}` at commit `{result['commit'][:12]}`, torch {result['versions']['torch']}, "
-        f"{machine['cores']} cores of {machine['processor']}: {{download}}`{name}.json`.  "
-    )
-
-
 def plot_policies():
     """Draw the curves of the policies as shipped and with the original's values."""
     import matplotlib as mpl
@@ -175,7 +167,7 @@ def plot_policies():
     }
     figure, axes = plt.subplots(figsize=(7, 4))
     for number, (name, run) in enumerate(original.items()):
-        shipped = json.loads((RESULTS / f"forage_{name}.json").read_text(encoding="utf-8"))["runs"][0]
+        shipped = read_result(f"forage_{name}")["runs"][0]
         for style, curve, label in (("-", shipped["curve"], name), (":", run["curve"], None)):
             points = [(row["agent_steps"] / 1e3, row["return_mean"]) for row in curve if row["return_mean"] is not None]
             axes.plot(*zip(*points, strict=True), style, color=f"C{number}", label=label)

@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["RESULTS", "ROOT", "write_result"]
+__all__ = ["RESULTS", "ROOT", "commit", "made_by", "read_result", "write_result"]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
@@ -30,6 +30,20 @@ def write_result(name, command, started_at_commit, **figures):
     temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
     return path
+
+
+def read_result(name):
+    """Return what docs/results/NAME.json holds."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def made_by(name, result):
+    """Return the line of a page that says what made a result file, and where it is."""
+    machine, versions = result["machine"], result["versions"]
+    return (
+        f"`{result['command']}` at commit `{result['commit'][:12]}`, Python {versions['python']}, torch "
+        f"{versions['torch']}, {machine['cores']} cores of {machine['processor']}: {{download}}`{name}.json`.  "
+    )
 
 
 def commit():
