@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from glulam import GlulamError
+from glulam import Factored, GlulamError, Lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from glulam import EnvSpec
 
 __all__ = ["LOCATIONS", "NO_PLACE", "Tokenizer", "learned_rows", "offsets"]
@@ -89,6 +91,13 @@ class Tokenizer(nn.Module):
             msg = f"{type(self).__name__} does not know the view; call initialize_to_environment(env, device) first"
             raise GlulamError(msg)
         return tokens[..., 0].int(), tokens[..., 1].int()
+
+    def beside(self, tokens: Tensor, place: Callable[[Tensor], Lookup]) -> Factored:
+        """Return as look-ups: the name's embedding, what `place` makes of locations (`[B, N]`), and the value."""
+        location, name = self.rows(tokens)
+        value = tokens[..., 2]
+        values = Lookup(value.new_ones(1, 1), None, value)
+        return Factored((Lookup(self.embedding.weight, name), place(location), values))
 
 
 def learned_rows(count: int, width: int, std: float, *, zero_row: int | None = None) -> nn.Embedding:

@@ -41,12 +41,4 @@ class FourierTokens(FourierPositions):
         """Return the same as look-ups where they are quicker; see `glulam.Factored`."""
         if not Factored.pays(tokens):
             return self(tokens)  # type: ignore[no-any-return]
-        location, name = self.rows(tokens)
-        value = tokens[..., 2]
-        return Factored(
-            (
-                Lookup(self.embedding.weight, name),
-                Lookup(self.positions, location),
-                Lookup(value.new_ones(1, 1), None, value),
-            )
-        )
+        return self.beside(tokens, lambda location: Lookup(self.positions, location))

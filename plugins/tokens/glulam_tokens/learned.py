@@ -6,7 +6,7 @@ Legend: `B` rows, `N` tokens, `E` width of a name's embedding, `P` width of a po
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from glulam import Factored, Lookup
 from glulam_tokens._tokenizer import NO_PLACE, Tokenizer, learned_rows, offsets
@@ -60,13 +60,4 @@ class LearnedTokens(Tokenizer):
         """Return the same as look-ups where they are quicker; see `glulam.Factored`."""
         if not Factored.pays(tokens):
             return self(tokens)  # type: ignore[no-any-return]
-        location, name = self.rows(tokens)
-        place = nn.functional.embedding(location, self.positions).squeeze(-1)  # (B, N)
-        value = tokens[..., 2]
-        return Factored(
-            (
-                Lookup(self.embedding.weight, name),
-                Lookup(self.position.weight, place),
-                Lookup(value.new_ones(1, 1), None, value),
-            )
-        )
+        return self.beside(tokens, lambda location: Lookup(self.position.weight, self.positions[:, 0][location]))
