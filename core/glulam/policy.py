@@ -217,8 +217,7 @@ class Policy(nn.Module):
 
     @keep.setter
     def keep(self, keys: str | Iterable[str]) -> None:
-        wanted = self.writable_keys() if keys == "all" else (keys,) if isinstance(keys, str) else keys
-        self._keep = self._known("keep", wanted)
+        self._keep = self._known("keep", self.writable_keys() if keys == "all" else keys)
         self._changed()
 
     @property
@@ -230,12 +229,12 @@ class Policy(nn.Module):
         return tuple(self.out_keys) if self._rollout_keys is None else self._rollout_keys
 
     @rollout_keys.setter
-    def rollout_keys(self, keys: Iterable[str] | None) -> None:
+    def rollout_keys(self, keys: str | Iterable[str] | None) -> None:
         self._rollout_keys = None if keys is None else self._known("rollout_keys", keys)
         self._changed()
 
-    def _known(self, what: str, keys: Iterable[str]) -> tuple[str, ...]:
-        known, wanted = self.writable_keys(), tuple(keys)
+    def _known(self, what: str, keys: str | Iterable[str]) -> tuple[str, ...]:
+        known, wanted = self.writable_keys(), (keys,) if isinstance(keys, str) else tuple(keys)
         unknown = [key for key in wanted if key not in known]
         if unknown:
             msg = f"{what}: {unknown[0]!r} is no key of policy {self.resolved.name!r}; there are: {', '.join(known)}"

@@ -366,7 +366,7 @@ class TestWhatIsNotNeeded:
 
     def test_but_in_training(self):
         policy = policy_of(linear, asides=(linear,))
-        policy.rollout_keys = ["values"]
+        policy.rollout_keys = "values"
         found = policy.evaluate(step_of(OBS))
         assert {*found.keys()} == {"values", "logits", "a0"}
 
@@ -382,7 +382,7 @@ class TestWhatIsNotNeeded:
     def test_a_key_that_there_is_not(self):
         policy = policy_of(linear)
         with pytest.raises(GlulamError, match=r"rollout_keys: 'a9' is no key of policy 'row'; there are: x0, x1,"):
-            policy.rollout_keys = ["a9"]
+            policy.rollout_keys = "a9"
 
     def test_what_is_read_no_more_is_freed(self):
         """Oracle: weak references to what layers wrote."""
