@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from glulam.experience import TensorSpec as TensorSpec
     from glulam.experience import merge_specs as merge_specs
     from glulam.experience import spec_bytes as spec_bytes
-    from glulam.factored import Factored as Factored
-    from glulam.factored import Lookup as Lookup
     from glulam.faults import Fault as Fault
     from glulam.faults import PolicyError as PolicyError
     from glulam.hooks import Advice as Advice
@@ -54,6 +52,7 @@ if TYPE_CHECKING:
     from glulam.protocol import Environment as Environment
     from glulam.protocol import RestartableEnvironment as RestartableEnvironment
     from glulam.recurrence import Recurrence as Recurrence
+    from glulam.repeated import Repeated as Repeated
     from glulam.resolver import ResolvedPolicy as ResolvedPolicy
     from glulam.resolver import resolve as resolve
     from glulam.tensor_file import read_tensors as read_tensors
@@ -69,12 +68,10 @@ _HOMES = {
     "EnvSpec": "glulam.environment",
     "Environment": "glulam.protocol",
     "ExperienceSpec": "glulam.experience",
-    "Factored": "glulam.factored",
     "Fault": "glulam.faults",
     "Feature": "glulam.layouts",
     "GlulamError": "glulam._errors",
     "LayerConfig": "glulam.config",
-    "Lookup": "glulam.factored",
     "LossConfig": "glulam.config",
     "MemoryLayer": "glulam.memory",
     "NameReport": "glulam.names",
@@ -84,6 +81,7 @@ _HOMES = {
     "PolicyError": "glulam.faults",
     "Recurrence": "glulam.recurrence",
     "Registry": "glulam.catalog",
+    "Repeated": "glulam.repeated",
     "ResolvedPolicy": "glulam.resolver",
     "RestartableEnvironment": "glulam.protocol",
     "State": "glulam.memory",
@@ -123,12 +121,10 @@ __all__ = [
     "EnvSpec",
     "Environment",
     "ExperienceSpec",
-    "Factored",
     "Fault",
     "Feature",
     "GlulamError",
     "LayerConfig",
-    "Lookup",
     "LossConfig",
     "MemoryLayer",
     "NameReport",
@@ -138,6 +134,7 @@ __all__ = [
     "PolicyError",
     "Recurrence",
     "Registry",
+    "Repeated",
     "ResolvedPolicy",
     "RestartableEnvironment",
     "State",

@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.nn.modules import module as torch_module
 
 from glulam.bound import as_tuple
+from glulam.repeated import Repeated, goes_with_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -53,25 +54,6 @@ FUNCTIONS = {
 }
 _FORWARDS = {cls.forward: code for cls, code in LEAVES.items()}
 _numbers = count()
-
-
-def _factored(layers: Mapping[str, BoundLayer], kept: Collection[str]) -> set[str]:
-    """Return the names of the layers that may write look-ups: all who read their key take them (`glulam.Factored`)."""
-    found = set()
-    for name, layer in layers.items():
-        keys = layer.out_keys
-        if _goes_with_forward(layer.module, "factored") and len(keys) == 1 and keys[0] not in kept:
-            readers = [reader.module for reader in layers.values() if keys[0] in reader.in_keys]
-            if all(_goes_with_forward(reader, "takes_factored") for reader in readers):
-                found.add(name)
-    return found
-
-
-def _goes_with_forward(module: nn.Module, name: str) -> bool:
-    """Whether a module has an attribute that speaks of its `forward`, and not of one that a subclass replaced."""
-    places = type(module).__mro__
-    forward = next(number for number, cls in enumerate(places) if "forward" in vars(cls))
-    return "forward" not in vars(module) and any(vars(cls).get(name) for cls in places[: forward + 1])
 
 
 class Watch:
@@ -133,7 +115,7 @@ class Written:
         last = {key: name for name, layer in layers.items() for key in layer.in_keys}
         self.kept = {*outputs}
         self.absent = absent
-        self.factored = _factored(layers, self.kept) if shortcuts else set()
+        self.repeated: set[str] = set()  # keys whose tensors may be handed on as `glulam.Repeated`
         for name, layer in layers.items():
             self._layer(name, layer)
             done = [key for key in dict.fromkeys([*layer.in_keys, *layer.out_keys]) if last.get(key, name) == name]
@@ -141,7 +123,7 @@ class Written:
             if done:
                 self.lines.append(f"    del {', '.join(done)}")
         made = {key for layer in layers.values() for key in layer.out_keys}.union(inputs)
-        result = ", ".join(f"{key!r}: {self.names[key]}" for key in outputs if key in made)
+        result = ", ".join(f"{key!r}: {self._dense(key)}" for key in outputs if key in made)
         self.source = "\n".join(["def compute(inputs, recur):", *self.lines, f"    return {{{result}}}", ""])
         self.run: Callable[[dict[str, Tensor], Recurrence], dict[str, Tensor]] = self._made()
         self.watch = Watch(self.holders, self.passed)
@@ -154,20 +136,35 @@ class Written:
         return self.scope["compute"]
 
     def _layer(self, name: str, layer: BoundLayer) -> None:
-        given = ["None" if key is None or key in self.absent else self.names[key] for key in layer.arguments]
-        written = [self.names[key] for key in layer.out_keys]
         module = layer.module
+        taken = self._says(module, "takes_repeated")
+        given = [
+            "None" if key is None or key in self.absent else self.names[key] if taken else self._dense(key)
+            for key in layer.arguments
+        ]
+        written = [self.names[key] for key in layer.out_keys]
+        alone = len(given) == len(written) == 1
+        who = f"layer {name!r} ({type(module).__name__})"
         self.holders.append(layer)
         if layer.is_memory:
             called = f"recur({name!r}, {self._global(name, module)}, {given[0]})"
         elif layer.is_native:
             called = f"{self._global(name, layer)}.call_native([{', '.join(given)}], rows_of(inputs))"
-        elif self.shortcuts and len(given) == len(written) == 1 and (_code(module) or _is_sequence(module)):
+        elif (
+            alone and not self.repeated.isdisjoint(layer.in_keys) and (_code(module) or self._says(module, "row_wise"))
+        ):
+            self.repeated.update(layer.out_keys)
+            read = self.names[layer.in_keys[0]]
+            self.lines.append(f"    {written[0]} = each({self._entered(name, module)}, {read}, {who!r})")
+            return
+        elif self.shortcuts and alone and (_code(module) or _is_sequence(module)):
             self._short(name, module, given[0], written[0])
             return
+        elif self._says(module, "repeated"):
+            self.repeated.update(layer.out_keys)
+            called = f"{self._entered(name, module, 'repeated')}({', '.join(given)})"
         else:
             called = f"{self._entered(name, module)}({', '.join(given)})"
-        who = f"layer {name!r} ({type(module).__name__})"
         if len(written) == 1 and not layer.is_native:
             self.lines.append(f"    {written[0]} = single({called}, {who!r})")
         else:
@@ -195,12 +192,19 @@ class Written:
         if code != written:
             self.lines.append(f"    {written} = {code}")
 
-    def _entered(self, name: str, module: nn.Module) -> str:
+    def _says(self, module: nn.Module, what: str) -> bool:
+        return self.shortcuts and goes_with_forward(module, what)
+
+    def _dense(self, key: str) -> str:
+        """Return the expression of a key's tensor."""
+        return f"dense({self.names[key]})" if key in self.repeated else self.names[key]
+
+    def _entered(self, name: str, module: nn.Module, method: str = "forward") -> str:
         """Return the name of what is called to run a module: past its `__call__` where that does nothing more."""
         if not self.shortcuts or not _is_ordinary(module) or "forward" in vars(module):
             return self._global(name, module)
         self.passed.append(module)
-        return self._global(name, getattr(module, "factored" if name in self.factored else "forward"))
+        return self._global(name, getattr(module, method))
 
     def _global(self, name: str, value: object) -> str:
         variable = self.names.new(name)
@@ -259,4 +263,21 @@ def _rows_of(inputs: Mapping[str, Tensor]) -> int:
     return next(iter(inputs.values())).shape[0]
 
 
-HELPERS: dict[str, Any] = {"single": _single, "several": as_tuple, "rows_of": _rows_of}
+def _each(forward: Callable[[Tensor], Any], x: Tensor | Repeated, who: str) -> Tensor | Repeated:
+    """Run a module that treats each row alone."""
+    if isinstance(x, Repeated):
+        return x.map(lambda rows: _single(forward(rows), who))  # type: ignore[no-any-return]
+    return _single(forward(x), who)  # type: ignore[no-any-return]
+
+
+def _tensor(x: Tensor | Repeated) -> Tensor:
+    return x.dense() if isinstance(x, Repeated) else x
+
+
+HELPERS: dict[str, Any] = {
+    "dense": _tensor,
+    "each": _each,
+    "rows_of": _rows_of,
+    "several": as_tuple,
+    "single": _single,
+}

@@ -5,9 +5,8 @@ round. Their outputs, and in training their gradients, are compared first. Weigh
 written before each round. An observation has 60 to 120 tokens of 200, and is cut to its longest row before.
 
 * tokens: bytes to features of tokens. The peer is the plain tokeniser.
-* keys_values: bytes to what attention reads: normalised features, and keys and values where they are projected.
-  Ours is what a policy does, look-ups (`glulam.Factored`) in rollouts of many tokens; without them it is "ours, dense".
-  In training the two are the same, and differ by noise.
+* latents: bytes to latents. Ours is what a policy does, by the distinct tokens where they repeat (`glulam.Repeated`);
+  "ours, written out" maps every token.
 * cross_attention: features to latents. Peers: the plain einsum, and `nn.MultiheadAttention` in the same blocks.
 * self_attention: 10 latents and a CLS row to a vector. Peers as before.
 * box_cnn: bytes to the output of convolutions. Peers: the plain box before plain convolutions and before TorchRL's.

@@ -12,6 +12,7 @@ from torch import nn
 from torch.distributions import Categorical
 from torchrl.modules import ConvNet, MaskedCategorical
 
+from glulam import Repeated
 from tests.benchmarks.plain import PlainPolicy
 from tests.benchmarks.plain_weights import plain_twin
 from tests.benchmarks.torch_attention import TorchLatentAttention, TorchSelfAttention
@@ -54,7 +55,7 @@ def parts_of(policy):
     latent = ours.get("latent", ours["encoder"])
     found = {
         "tokens": tokens(ours, plain),
-        "keys_values": keys_values(ours, latent, plain),
+        "latents": latents(ours, latent, plain),
         "cross_attention": cross_attention(ours, latent, plain),
     }
     return found | ({"self_attention": self_attention(ours["encoder"], plain)} if "latent" in ours else {})
@@ -71,36 +72,30 @@ def tokens(ours, plain):
     )
 
 
-def keys_values(ours, latent, plain):
+def latents(ours, latent, plain):
+    """From bytes to what is read of them; ours by the distinct tokens, and with every token written out."""
     shaper, tokenizer, reader = ours["obs_shaper"], ours["tokenizer"], plain.encoder.latent
-    projected = not latent.folds  # few queries are folded with the maps of keys and values instead
 
-    def own(tokenize):
-        def call(obs):
-            features = tokenize(shaper(obs)[0])
-            return (latent._normalized(features, torch.cat(maps(latent)) if projected else None),)
+    def by_distinct_tokens(obs):
+        tokens, mask = shaper.repeated(obs)
+        repeat = isinstance(tokens, Repeated)
+        return (latent(tokens.map(tokenizer) if repeat else tokenizer(tokens), mask).view(len(obs), -1),)
 
-        return Way(call, nn.ModuleList([tokenizer, *read_by(latent)]))
-
-    def theirs(obs):
-        x = reader.token_norm(plain.encoder.tokens(obs)[0])
-        return (torch.cat((reader.key(x), reader.value(x)), -1) if projected else x,)
-
-    def read_by(module):
-        return [module.token_norm, *([module.key, module.value] if projected else [])]
+    def written_out(obs):
+        tokens, mask = shaper(obs)
+        return (latent(tokenizer(tokens), mask).view(len(obs), -1),)
 
     return Part(
         {
-            "ours": own(tokenizer.factored),
-            "ours, dense": own(tokenizer),
-            "plain": Way(theirs, nn.ModuleList([plain.encoder.tokens, *read_by(reader)])),
+            "ours": Way(by_distinct_tokens, nn.ModuleList([tokenizer, latent])),
+            "ours, written out": Way(written_out, nn.ModuleList([tokenizer, latent])),
+            "plain": Way(
+                lambda obs: (reader(*plain.encoder.tokens(obs)).flatten(1),),
+                nn.ModuleList([plain.encoder.tokens, reader]),
+            ),
         },
-        draw=bytes_of(shaper),
+        draw=lambda obs: ([obs], 1),
     )
-
-
-def maps(latent):
-    return latent.key.weight, latent.value.weight
 
 
 def bytes_of(shaper):

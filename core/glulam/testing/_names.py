@@ -16,6 +16,7 @@ LAW_NAMES = (
     "row_alone",
     "batch_of_none_and_one",
     "non_contiguous_input",
+    "repeated_rows",
     "time_folding",
     "env_isolation",
     "reset_before_the_step",

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
-from torch.nn.functional import linear
 
-from glulam import Factored
-from glulam_attention._heads import attend, glorot_linear, join_heads, split_heads, visible
+from glulam_attention._heads import glorot_linear, join_heads, split_heads
+from glulam_attention._reading import Folded, Projected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
-    Read = Callable[[Tensor], Tensor]  # queries (1 or B, H, Q, D / H) to what they read (B, H, Q, D / H)
+    from glulam import Repeated
+    from glulam_attention._reading import Reading
 
 __all__ = ["LatentAttention"]
 
@@ -42,7 +40,7 @@ class LatentAttention(nn.Module):
         num_heads: H, divides D.
     """
 
-    takes_factored: ClassVar[bool] = True
+    takes_repeated: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913 - a module takes numbers, never a config
         self,
@@ -56,7 +54,8 @@ class LatentAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.folds = num_layers * num_queries * num_heads <= hidden_size
+        few_queries = num_layers * num_queries * num_heads <= hidden_size
+        self.reading = Folded if few_queries else Projected
         self.queries = nn.Parameter(torch.empty(1, num_queries, hidden_size))
         self.token_norm = nn.LayerNorm(in_dim)
         self.key = glorot_linear(in_dim, hidden_size, bias=False)
@@ -66,56 +65,20 @@ class LatentAttention(nn.Module):
         self.out = nn.Identity() if out_dim == hidden_size else glorot_linear(hidden_size, out_dim)
         nn.init.trunc_normal_(self.queries, std=QUERY_STD)
 
-    def forward(self, features: Tensor | Factored, mask: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor | Repeated, mask: Tensor | Repeated | None = None) -> Tensor:
         """Return `[B, out_dim]` for one query, `[B, Q, out_dim]` for more.
 
         Args:
             features: `[B, N, in_dim]`.
             mask: `[B, N]`, bool, True at real tokens; None where all are.
         """
-        read = (self._folded if self.folds else self._projected)(features, mask)
+        normed = self.token_norm(features) if isinstance(features, torch.Tensor) else features.map(self.token_norm)
+        reading = self.reading(normed, mask, self.key.weight, self.value.weight, self.num_heads)
         latents = self.queries  # (1, Q, D): all rows alike until they have read
         for layer in self.layers:
-            latents = layer(latents, read)  # (B, Q, D)
+            latents = layer(latents, reading)  # (B, Q, D)
         out: Tensor = self.out(self.norm(latents))
         return out.squeeze(1) if self.queries.shape[1] == 1 else out
-
-    def _normalized(self, features: Tensor | Factored, weight: Tensor | None = None) -> Tensor:
-        """Return LayerNorm(features), and a linear map of it."""
-        if isinstance(features, Factored):
-            return features.normalized(self.token_norm, weight)
-        tokens: Tensor = self.token_norm(features)
-        return tokens if weight is None else linear(tokens, weight)
-
-    def _projected(self, features: Tensor | Factored, mask: Tensor | None) -> Read:
-        """Return attention to keys and values that are projected here, once."""
-        # Both maps as one read the tokens once.
-        projected = self._normalized(features, torch.cat((self.key.weight, self.value.weight)))  # (B, N, 2 D)
-        key, value = (split_heads(part, self.num_heads) for part in projected.chunk(2, -1))  # (B, H, N, D / H)
-        seen = None if mask is None else visible(mask)
-        return lambda query: attend(query.expand(key.shape[0], -1, -1, -1), key, value, seen)
-
-    def _folded(self, features: Tensor | Factored, mask: Tensor | None) -> Read:
-        """Return the same attention, the maps of keys and values applied to queries and results instead.
-
-        Scores are q . (K x) = (K^T q) . x and results sum a (V x) = V (sum a x), so no token is projected;
-        with few queries that takes half the time.
-        """
-        tokens = self._normalized(features)  # (B, N, in_dim)
-        key, value = (
-            project.weight.view(self.num_heads, -1, tokens.shape[-1]) for project in (self.key, self.value)
-        )  # (H, D / H, in_dim)
-        seen = None if mask is None else visible(mask)
-
-        def read(query: Tensor) -> Tensor:
-            folded = torch.einsum("bhqd,hdi->bhqi", query, key)  # (1 or B, H, Q, in_dim)
-            folded = folded.flatten(1, 2).unsqueeze(1).expand(tokens.shape[0], -1, -1, -1)  # one head of H * Q
-            scale = query.shape[-1] ** -0.5
-            mixed = attend(folded, tokens.unsqueeze(1), tokens.unsqueeze(1), seen, scale)
-            mixed = mixed.view(tokens.shape[0], *query.shape[1:3], tokens.shape[-1])  # (B, H, Q, in_dim)
-            return torch.einsum("bhqi,hdi->bhqd", mixed, value)  # (B, H, Q, D / H)
-
-        return read
 
 
 class _CrossLayer(nn.Module):
@@ -134,7 +97,7 @@ class _CrossLayer(nn.Module):
             glorot_linear(MLP_RATIO * width, width),
         )
 
-    def forward(self, latents: Tensor, read: Read) -> Tensor:
+    def forward(self, latents: Tensor, reading: Reading) -> Tensor:
         query = split_heads(self.query(self.attention_norm(latents)), self.num_heads)  # (1 or B, H, Q, D / H)
-        latents = latents + self.attention_out(join_heads(read(query)))  # (B, Q, D)
+        latents = latents + self.attention_out(join_heads(reading(query)))  # (B, Q, D)
         return latents + self.mlp(latents)  # type: ignore[no-any-return]

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from glulam import Factored, GlulamError, Lookup
+from glulam import GlulamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from glulam import EnvSpec
 
 __all__ = ["LOCATIONS", "NO_PLACE", "Tokenizer", "learned_rows", "offsets"]
@@ -78,26 +76,11 @@ class Tokenizer(nn.Module):
         Raises:
             GlulamError: before `initialize_to_environment`: the size of the view is not known.
         """
-        location, name = self.rows(tokens)
-        return self.embedding(name), nn.functional.embedding(location, self.positions), tokens[..., 2:]
-
-    def rows(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the row of each token in the table of positions, and in that of names (`[B, N]` int32 each).
-
-        Raises:
-            GlulamError: before `initialize_to_environment`: the size of the view is not known.
-        """
         if self.positions.shape[0] == 0:
             msg = f"{type(self).__name__} does not know the view; call initialize_to_environment(env, device) first"
             raise GlulamError(msg)
-        return tokens[..., 0].int(), tokens[..., 1].int()
-
-    def beside(self, tokens: Tensor, place: Callable[[Tensor], Lookup]) -> Factored:
-        """Return as look-ups: the name's embedding, what `place` makes of locations (`[B, N]`), and the value."""
-        location, name = self.rows(tokens)
-        value = tokens[..., 2]
-        values = Lookup(value.new_ones(1, 1), None, value)
-        return Factored((Lookup(self.embedding.weight, name), place(location), values))
+        location, name = tokens[..., 0].int(), tokens[..., 1].int()
+        return self.embedding(name), nn.functional.embedding(location, self.positions), tokens[..., 2:]
 
 
 def learned_rows(count: int, width: int, std: float, *, zero_row: int | None = None) -> nn.Embedding:

@@ -85,7 +85,8 @@ class BoxShaper(Shaper):
                 f"num_channels of {names + len(things)} or more, or take a policy that reads tokens (token_shaper)"
             )
             raise GlulamError(msg)
-        return (*things, *(name for name in new if name in done))[:free]
+        fit = {*things, *[name for name in new if name in done][: free - len(things)]}
+        return tuple(name for name in new if name in fit)
 
     def set_tables(self, device: torch.device) -> None:
         """Make the tables of cells (`[256]`), channels and values (`[65536]`)."""

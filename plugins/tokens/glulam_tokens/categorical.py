@@ -5,6 +5,8 @@ Legend: `B` rows, `N` tokens, `E` width of a name's embedding, `V` width of a va
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,8 @@ class CategoricalTokens(FourierPositions):
         num_freqs: F.
         embedding_std: scale of the initial embeddings, of names and of values.
     """
+
+    row_wise: ClassVar[bool] = True
 
     def __init__(
         self, attr_embed_dim: int, value_embed_dim: int, num_freqs: int, *, embedding_std: float = 1.0

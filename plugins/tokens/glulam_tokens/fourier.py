@@ -5,10 +5,11 @@ Legend: `B` rows, `N` tokens, `E` width of the embedding, `F` frequencies.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from glulam import Factored, Lookup
 from glulam_tokens._fourier_positions import FourierPositions
 
 __all__ = ["FourierTokens"]
@@ -23,6 +24,8 @@ class FourierTokens(FourierPositions):
         embedding_std: scale of the initial embeddings.
     """
 
+    row_wise: ClassVar[bool] = True
+
     def __init__(self, attr_embed_dim: int, num_freqs: int, *, embedding_std: float = 1.0) -> None:
         super().__init__(attr_embed_dim, num_freqs, embedding_std)
 
@@ -36,9 +39,3 @@ class FourierTokens(FourierPositions):
             GlulamError: before `initialize_to_environment`: the size of the view is not known.
         """
         return torch.cat(self.look_up(tokens), dim=-1)
-
-    def factored(self, tokens: Tensor) -> Tensor | Factored:
-        """Return the same as look-ups where they are quicker; see `glulam.Factored`."""
-        if not Factored.pays(tokens):
-            return self(tokens)  # type: ignore[no-any-return]
-        return self.beside(tokens, lambda location: Lookup(self.positions, location))

@@ -5,10 +5,11 @@ Legend: `B` rows, `N` tokens, `E` width of a name's embedding, `P` width of a po
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from glulam import Factored, Lookup
 from glulam_tokens._tokenizer import NO_PLACE, Tokenizer, learned_rows, offsets
 
 __all__ = ["LearnedTokens"]
@@ -30,6 +31,8 @@ class LearnedTokens(Tokenizer):
         embedding_std: scale of the names' initial embeddings.
         position_std: scale of the positions' initial embeddings.
     """
+
+    row_wise: ClassVar[bool] = True
 
     def __init__(
         self, attr_embed_dim: int, position_dim: int, *, embedding_std: float = 1.0, position_std: float = 1.0
@@ -55,9 +58,3 @@ class LearnedTokens(Tokenizer):
         """
         name, index, value = self.look_up(tokens)
         return torch.cat((name, self.position(index.squeeze(-1)), value), dim=-1)  # (B, N, E + P + 1)
-
-    def factored(self, tokens: Tensor) -> Tensor | Factored:
-        """Return the same as look-ups where they are quicker; see `glulam.Factored`."""
-        if not Factored.pays(tokens):
-            return self(tokens)  # type: ignore[no-any-return]
-        return self.beside(tokens, lambda location: Lookup(self.position.weight, self.positions[:, 0][location]))

@@ -5,6 +5,8 @@ Legend: `B` rows, `N` tokens, `E` width of the embedding, `F` = E / 4 frequencie
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,8 @@ class RopeTokens(Tokenizer):
         base: the slowest pair turns nearly `base` times more slowly than the fastest, which turns 1 radian a cell.
         embedding_std: scale of the initial embeddings.
     """
+
+    row_wise: ClassVar[bool] = True
 
     def __init__(self, attr_embed_dim: int, *, base: float = 100.0, embedding_std: float = 1.0) -> None:
         super().__init__(attr_embed_dim, embedding_std)

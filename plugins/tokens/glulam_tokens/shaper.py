@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from glulam import GlulamError
+from glulam import GlulamError, Repeated
 from glulam_tokens._shaper import Shaper
 from glulam_tokens.vocabulary import meaning_codes
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["GLOBAL", "PADDING", "TokenShaper"]
 
 
+LOCATIONS = 256  # location bytes
+CODES = LOCATIONS**3  # of location, feature id and value
 PADDING = 255  # the location byte and the row of a token that is none
 GLOBAL = 254  # the location byte of a token that belongs to no place
 
@@ -76,6 +78,13 @@ class TokenShaper(Shaper):
         mask = (env_obs[..., :1] != self.env.token_layout.padding) & (meaning[..., :1] != PADDING)  # (B, N, 1)
         tokens = torch.where(mask, torch.cat((place, meaning), dim=-1), self.blank)  # (B, N, 3)
         return tokens, mask.squeeze(-1)
+
+    def repeated(self, env_obs: Tensor) -> tuple[Tensor, Tensor] | tuple[Repeated, Repeated]:
+        """Return the same, by the distinct tokens where they repeat often."""
+        # The location last, so that codes of a world with few features are near to each other.
+        codes = meaning_codes(env_obs) * LOCATIONS + env_obs[..., 0]  # (B, N)
+        found = Repeated.of(env_obs, codes, CODES)
+        return self(env_obs) if found is None else found.map(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def _check_count(count: int, where: str) -> None:

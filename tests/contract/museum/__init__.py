@@ -32,6 +32,7 @@ THEMES = (
     "environments",
     "heads",
     "compiling",
+    "repeats",
 )
 
 

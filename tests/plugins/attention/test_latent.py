@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensordict import TensorDict
 
-from glulam import GlulamError
+from glulam import GlulamError, Repeated
+from glulam.repeated import Index
+from glulam_attention._reading import Folded, Projected
 from glulam_attention.configs import LatentAttentionConfig
 from tests.plugins.attention import oracle
 
@@ -93,9 +95,9 @@ class TestLaws:
         config = LatentAttentionConfig(in_dim=5, num_queries=num_queries, hidden_size=8, num_heads=2)
         mask = torch.rand(6, 7) < 0.6
         layer, features = drawn(config, mask)
-        layer.folds = True
+        layer.reading = Folded
         folded = layer(features, mask)
-        layer.folds = False
+        layer.reading = Projected
         torch.testing.assert_close(layer(features, mask), folded)
 
 
@@ -111,13 +113,13 @@ class TestVectors:
             ("vit_lstm", (37, 10, 48, 2, 4, 48)),
         ],
     )
-    @pytest.mark.parametrize("folds", [False, True])
-    def test_equals_the_original(self, policy, sizes, folds, vectors):
+    @pytest.mark.parametrize("reading", [Projected, Folded])
+    def test_equals_the_original(self, policy, sizes, reading, vectors):
         names = ("in_dim", "num_queries", "hidden_size", "num_layers", "num_heads", "out_dim")
         arrays, state = vectors(policy)
         layer = LatentAttentionConfig(**dict(zip(names, sizes, strict=True))).build()
         layer.load_state_dict(state["latent"])
-        layer.folds = folds
+        layer.reading = reading
         mask = arrays["in/tokens"][..., 0] != 255
         latents = layer(arrays["out/token_features"], mask)
         torch.testing.assert_close(latents, arrays["out/latents"], rtol=0, atol=1e-5)
@@ -163,8 +165,8 @@ class TestModule:
     def test_the_reference_sizes_take_the_cheaper_form(self):
         tiny = LatentAttentionConfig(in_dim=27).build()
         med = LatentAttentionConfig(in_dim=45, num_queries=10, num_layers=3, num_heads=8).build()
-        assert tiny.folds
-        assert not med.folds
+        assert tiny.reading is Folded
+        assert med.reading is Projected
 
     def test_another_output_width_has_a_linear_map_of_its_own(self):
         names = [name for name, _ in LatentAttentionConfig(in_dim=5, out_dim=32).build().named_parameters()]
@@ -190,3 +192,63 @@ class TestModule:
         layer = LatentAttentionConfig(in_dim=5).build()
         out = layer(torch.randn(64, 3, 5))
         assert out.std(0).mean() > 0.3
+
+
+class TestRepeatedTokens:
+    """Oracle: the same tokens, each written out."""
+
+    @staticmethod
+    def tokens(count, rows, distinct=5, width=6):
+        """Return tokens and mask by distinct tokens, the first of which is none."""
+        table = torch.randn(distinct, width, dtype=torch.float64)
+        index = Index.of(torch.randint(distinct, (rows, count)), distinct)
+        seen = torch.arange(len(index.first)) > 0
+        return Repeated(table[: len(index.first)], index), Repeated(seen, index)
+
+    @staticmethod
+    def layer(**sizes):
+        torch.manual_seed(1)
+        layer = LatentAttentionConfig(in_dim=6, out_dim=3, hidden_size=8, num_heads=2, **sizes).build().double()
+        with torch.no_grad():
+            for weight in layer.parameters():
+                weight.normal_()
+        return layer
+
+    @pytest.mark.parametrize("sizes", [{"num_queries": 1, "num_layers": 1}, {"num_queries": 4, "num_layers": 2}])
+    @pytest.mark.parametrize("masked", [True, False])
+    def test_equal_and_by_the_table(self, sizes, masked, monkeypatch):
+        layer = self.layer(**sizes)
+        features, mask = self.tokens(7, 30)
+        calls, sums = [], Repeated.sums
+        monkeypatch.setattr(Repeated, "sums", lambda rows: calls.append(1) or sums(rows))
+        found = layer(features, mask if masked else None)
+        wanted = layer(features.dense(), mask.dense() if masked else None)
+        assert calls == [1]
+        torch.testing.assert_close(found, wanted)
+        weights = list(layer.parameters())
+        torch.testing.assert_close(*(torch.autograd.grad(out.square().sum(), weights) for out in (found, wanted)))
+
+    def test_rows_without_a_token(self):
+        features, mask = self.tokens(7, 30)
+        features.index.row[:4] = 0
+        layer = self.layer(num_queries=2, num_layers=1)
+        found = layer(features, mask)
+        assert torch.isfinite(found).all()
+        torch.testing.assert_close(found, layer(features.dense(), mask.dense()))
+        found.sum().backward()
+        assert all(torch.isfinite(weight.grad).all() for weight in layer.parameters())
+
+    def test_scores_that_lie_too_far_apart_go_the_other_way(self, monkeypatch):
+        features, mask = self.tokens(7, 30)
+        layer = self.layer(num_queries=2, num_layers=1)
+        with torch.no_grad():
+            layer.key.weight.mul_(1e3)
+        monkeypatch.setattr(Repeated, "sums", None)
+        torch.testing.assert_close(layer(features, mask), layer(features.dense(), mask.dense()))
+
+    def test_a_mask_of_its_own_goes_the_other_way(self, monkeypatch):
+        features, _ = self.tokens(7, 30)
+        mask = torch.rand(30, 7) < 0.7
+        layer = self.layer(num_queries=2, num_layers=1)
+        monkeypatch.setattr(Repeated, "sums", None)
+        torch.testing.assert_close(layer(features, mask), layer(features.dense(), mask))
