@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from glulam import GlulamError
+from glulam_train.files import replace_text
 from glulam_train.resume import ResumePoints
 from glulam_train.settings import read_settings
 
@@ -120,7 +121,7 @@ class RunFolder:
         with self._writing():
             for part in self.path.glob(f".{self.checkpoint.name}.*.part"):
                 part.unlink(missing_ok=True)
-            _replace(self.settings, settings.to_yaml())
+            replace_text(self.settings, settings.to_yaml())
 
     @property
     def is_trained(self) -> bool:
@@ -146,7 +147,7 @@ class RunFolder:
                 break
             rows.append(row)
         with self._writing():
-            _replace(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+            replace_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
         return rows
 
     @contextmanager
@@ -156,12 +157,3 @@ class RunFolder:
         except OSError as error:
             msg = f"cannot write to the folder {self.path}: {error.strerror}; name another with --out"
             raise GlulamError(msg) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

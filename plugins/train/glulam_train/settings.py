@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["TrainSettings", "read_settings"]
+__all__ = ["TrainSettings", "read_settings", "set_field"]
 
 MAX_SEED = 2**30
 MAX_THREADS = 4096
@@ -154,19 +154,34 @@ def _assign(data: dict[str, Any], assignment: str) -> None:
     if not (equals and name):
         msg = f"--set {assignment!r}: write FIELD=VALUE, such as learning_rate=3e-4 or ppo.entropy_coef=0.02"
         raise GlulamError(msg)
+    set_field(data, name, value, told=f"--set {name}")
+
+
+def set_field(data: dict[str, Any], name: str, value: object, *, told: str) -> None:
+    """Set `FIELD`, or `LOSS.FIELD` of a loss that is listed, in plain settings.
+
+    Args:
+        data: the settings, changed in place; a list of losses is replaced, not changed.
+        name: of the field.
+        value: plain, as a file holds it.
+        told: where it stands, for the message.
+
+    Raises:
+        GlulamError: if there is no such loss.
+    """
     loss, dot, field = name.partition(".")
     if dot:
-        data["losses"] = list(_with_field(data.get("losses", ["ppo"]), loss, field, value))
+        data["losses"] = list(_with_field(data.get("losses", ["ppo"]), loss, field, value, told))
     else:
         data[name] = value
 
 
-def _with_field(listed: object, loss: str, field: str, value: object) -> Iterable[Any]:
+def _with_field(listed: object, loss: str, field: str, value: object, told: str) -> Iterable[Any]:
     """Yield the losses with a field of one of them set."""
     entries = [listed] if isinstance(listed, str) else list(listed) if isinstance(listed, (list, tuple)) else []
     plain = [entry if isinstance(entry, dict) else {"loss": entry} for entry in entries]
     if loss not in [entry.get("loss") for entry in plain]:
-        msg = f"--set {loss}.{field}: no loss {loss!r} among {[entry.get('loss') for entry in plain]}"
+        msg = f"{told}: no loss {loss!r} among {[entry.get('loss') for entry in plain]}"
         raise GlulamError(msg)
     for entry in plain:
         yield entry | {field: value} if entry.get("loss") == loss else entry
