@@ -1,1 +1,1 @@
-"""A PPO trainer, evaluation and learning curves."""
+"""A PPO trainer, evaluation, learning curves and sweeps."""
