@@ -12,6 +12,8 @@ from tensordict import TensorDict
 import glulam
 from glulam.explain import RULES
 from glulam_train.settings import read_settings
+from glulam_train.sweep.plan import make_plan
+from glulam_train.sweep.sweep_file import read_sweep
 from tests.evidence.record import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -105,3 +107,15 @@ def test_the_settings_that_the_page_shows_are_settings(tmp_path):
     settings = read_settings(tmp_path / "settings.yaml")
     assert settings.loss_names == ["ppo", "kickstart", "prediction"]
     assert settings.groups[0] == {"layers": ["critic"], "learning_rate": 3e-4}
+
+
+def test_the_sweep_that_the_page_shows_can_be_run(tmp_path):
+    pytest.importorskip("glulam_mettagrid")
+    (text,) = blocks(ROOT / "docs" / "sweeps.md", "yaml")
+    (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
+    plan = make_plan(read_sweep(tmp_path / "sweep.yaml"), tmp_path / "out")
+    cells = {cell.key: cell.settings for cell in plan.cells}
+    assert len(cells) == 20
+    assert cells["curious", 4].losses == ({"loss": "ppo", "entropy_coef": 0.03},)
+    assert cells["grown", 3].init_from == str(tmp_path / "out" / "fourier_4" / "seed_3" / "checkpoint.safetensors")
+    assert plan.policies["fourier_8"]["layers"][0]["num_freqs"] == 8
