@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tensordict import TensorDictBase
 
     from glulam.environment import EnvSpec
+    from glulam.policy import Run
     from glulam.recurrence import Recurrence
     from glulam.resolver import ResolvedLayer, ResolvedPolicy
 
@@ -102,10 +103,14 @@ class AssembledPolicy(Policy):
 
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
         """Run the layers; see `Policy.compute`."""
-        return self._plans[False](inputs, recur)
+        plan = self._plans[False]
+        plan.refresh()
+        return plan.run(inputs, recur)
 
-    def _run(self, inputs: dict[str, Tensor], recur: Recurrence, *, acting: bool) -> dict[str, Tensor]:
-        return self._plans[acting](inputs, recur)
+    def _runner(self, *, acting: bool) -> tuple[Mapping[str, MemoryLayer], Run]:
+        plan = self._plans[acting]
+        plan.refresh()
+        return plan.memories, plan.run
 
     def _changed(self) -> None:
         super()._changed()

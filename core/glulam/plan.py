@@ -12,6 +12,7 @@ import torch
 
 from glulam._errors import GlulamError
 from glulam._written import Written
+from glulam.memory import MemoryLayer
 from glulam.recurrence import Recurrence
 
 if TYPE_CHECKING:
@@ -55,21 +56,22 @@ class Plan:
         """The function that runs, as Python."""
         return self._fast.source
 
-    def __call__(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
-        """Return the outputs by key."""
-        if torch.compiler.is_compiling():  # a compiler has shortcuts of its own
-            return self._full.run(inputs, recur)
-        watch = self._fast.watch
-        if watch.has_changed():
+    def refresh(self) -> None:
+        """Write the function anew if what it rests on has changed."""
+        if not torch.compiler.is_compiling() and self._fast.watch.has_changed():
             self._write()
-            watch = self._fast.watch
-        if watch.is_hooked():
+
+    def run(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
+        """Return the outputs by key; call `refresh` before."""
+        if torch.compiler.is_compiling() or self._fast.watch.is_hooked():  # a compiler has shortcuts of its own
             return self._full.run(inputs, recur)
         if self.compiler is None:
             return self._fast.run(inputs, recur)
         return self._step(inputs, recur) if recur.time is None else self._segments(inputs, recur)
 
     def _write(self) -> None:
+        modules = {name: layer.module for name, layer in self.layers.items()}
+        self.memories = {name: module for name, module in modules.items() if isinstance(module, MemoryLayer)}
         whole = (self.layers, self.inputs, self.outputs, self.absent)
         self._fast, self._full = Written(*whole, shortcuts=True), Written(*whole)
         if self.compiler is not None:

@@ -13,7 +13,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
 from glulam._errors import GlulamError
-from glulam._head import act, score
+from glulam._head import Outlet, spread
 from glulam._methods import outermost_methods
 from glulam.experience import ExperienceSpec, merge_specs
 from glulam.inputs import read_input
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from glulam.bound import BoundLayer
     from glulam.environment import EnvSpec
     from glulam.resolver import ResolvedPolicy
+
+    Run = Callable[[dict[str, Tensor], Recurrence], dict[str, Tensor]]
 
 __all__ = ["Policy"]
 
@@ -57,7 +59,8 @@ class Policy(nn.Module):
         self._keep: tuple[str, ...] = ()
         self._rollout_keys: tuple[str, ...] | None = None
         self._compiler: dict[str, Any] | None = None
-        self._quick: Callable[[dict[str, Tensor], Recurrence], dict[str, Tensor]] | None = None
+        self._quick: Run | None = None
+        self._outlet: Outlet | None = None
 
     @abstractmethod
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
@@ -87,12 +90,10 @@ class Policy(nn.Module):
         Raises:
             GlulamError: if an input is missing, or `env_id` repeats an id.
         """
-        outputs = self._advance(td)
-        head = self.action_head
-        outputs |= act(head, outputs, self.env)
-        batch = td.batch_size
-        for key in self._kept(outputs, head.act_keys, acting=True):
-            td.set(key, self._spread(key, outputs[key], batch))
+        outputs, outlet = self._advance(td), self._present_outlet()
+        outputs |= outlet.act(outputs)
+        for key, value in spread(outputs, outlet.acted, td.batch_size):
+            td.set(key, value)
         return td
 
     def follow(self, td: TensorDictBase) -> TensorDict:
@@ -103,24 +104,20 @@ class Policy(nn.Module):
         Raises:
             GlulamError: if an input or an action is missing, or `env_id` repeats an id.
         """
-        outputs = self._advance(td)
-        head = self.action_head
-        outputs |= score(head, outputs, [read_input(td, key) for key in head.acted_keys], self.env)
-        kept = self._kept(outputs, head.score_keys, acting=True)
-        return TensorDict(
-            {key: self._spread(key, outputs[key], td.batch_size) for key in kept}, batch_size=td.batch_size
-        )
+        outputs, outlet = self._advance(td), self._present_outlet()
+        outputs |= outlet.score(outputs, [read_input(td, key) for key in outlet.head.acted_keys])
+        return TensorDict(dict(spread(outputs, outlet.followed, td.batch_size)), batch_size=td.batch_size)
 
     def _advance(self, td: TensorDictBase) -> dict[str, Tensor]:
         """Compute one step from the rollout memory, and write what is remembered."""
         inputs = self._inputs(td, td.batch_size)
-        memories = self.memory_layers()
+        memories, run = self._runner(acting=True)
         if not memories:
-            return inputs | self._run(inputs, Recurrence({}), acting=True)
+            return inputs | run(inputs, Recurrence({}))
         rows = self._rows_of(read_input(td, "env_id"))
         reset = self._reset(td)
         recur = Recurrence({name: layer.slots.read(rows, reset) for name, layer in memories.items()})
-        outputs = self._run(inputs, recur, acting=True)
+        outputs = run(inputs, recur)
         for name, state in recur.after.items():
             memories[name].slots.write(rows, state, f"layer {name!r}")
         return inputs | outputs
@@ -146,30 +143,36 @@ class Policy(nn.Module):
         """
         batch = td.batch_size
         inputs = self._inputs(td, batch)
-        memories = self.memory_layers()
+        memories, run = self._runner(acting=False)
         recur = Recurrence({})
         if memories:
             reset = self._reset(td)
             time = batch[1] if len(batch) > 1 else None
             states = {name: state_of(name, layer, state, batch[0]) for name, layer in memories.items()}
             recur = Recurrence(states, reset, time)
-        outputs = inputs | self._run(inputs, recur, acting=False)
-        head = self.action_head
-        scored: list[str] = []
-        if all(key in td.keys() for key in head.acted_keys):  # noqa: SIM118 - a TensorDict is no dict
-            actions = [td.get(key).flatten(0, len(batch) - 1) for key in head.acted_keys]
-            outputs |= score(head, outputs, actions, self.env)
-            scored = head.score_keys
-        kept = self._kept(outputs, [*scored, *self._loss_keys()], acting=False)
-        result = TensorDict({key: self._spread(key, outputs[key], batch) for key in kept}, batch_size=batch)
+        outputs, outlet = inputs | run(inputs, recur), self._present_outlet()
+        acted = outlet.head.acted_keys
+        if all(key in td.keys() for key in acted):  # noqa: SIM118 - a TensorDict is no dict
+            outputs |= outlet.score(outputs, [td.get(key).flatten(0, len(batch) - 1) for key in acted])
+        result = TensorDict(dict(spread(outputs, outlet.evaluated, batch)), batch_size=batch)
         return result, TensorDict(recur.after, batch_size=batch[:1])
 
-    def _run(self, inputs: dict[str, Tensor], recur: Recurrence, *, acting: bool) -> dict[str, Tensor]:
-        """Compute what acting needs, or what training does."""
+    def _runner(self, *, acting: bool) -> tuple[Mapping[str, MemoryLayer], Run]:
+        """Return the memory layers, and what computes what acting needs, or what training does."""
         if not acting or self._compiler is None:
-            return self.compute(inputs, recur)
+            return self.memory_layers(), self.compute
         self._quick = self._quick or compiled(self.compute, self._compiler)
-        return self._quick(inputs, recur)
+        return self.memory_layers(), self._quick
+
+    def _present_outlet(self) -> Outlet:
+        if self._outlet is None or self._outlet.head is not self.action_head:
+            self._outlet = self._made_outlet()
+        return self._outlet
+
+    def _made_outlet(self) -> Outlet:
+        acting = [*self.rollout_keys, *self._keep]
+        evaluating = [*self._loss_keys(), *self.out_keys, *self._keep]
+        return Outlet.of(self.action_head, self.env, self.resolved, acting, evaluating)
 
     def compile(self, backend: str | Callable[..., Any] | None = "inductor", **options: Any) -> None:  # noqa: ANN401
         """Have `torch.compile` make one graph of a step, for any number of rows: tensors in, tensors out.
@@ -188,6 +191,7 @@ class Policy(nn.Module):
     def _changed(self) -> None:
         """Drop what was made for the world, the keys and the compiler of before."""
         self._quick = None
+        self._outlet = self._made_outlet()
 
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         flat = len(batch) > 1
@@ -196,17 +200,6 @@ class Policy(nn.Module):
 
     def _reset(self, td: TensorDictBase) -> Tensor:
         return read_input(td, "dones") | read_input(td, "truncateds")
-
-    def _kept(self, outputs: dict[str, Tensor], keys: Iterable[str], *, acting: bool) -> list[str]:
-        wanted = dict.fromkeys([*keys, *(self.rollout_keys if acting else self.out_keys), *self._keep])
-        return [key for key in wanted if key in outputs]
-
-    def _spread(self, key: str, value: Tensor, batch: torch.Size) -> Tensor:
-        """Return a flat tensor with the batch dims of the caller; one that all rows share is repeated."""
-        info = self.resolved.keys.get(key)
-        if info is not None and not info.batched:
-            return value.expand(*batch, *value.shape)
-        return value if len(batch) == 1 else value.view(*batch, *value.shape[1:])
 
     # --- what comes out
 
@@ -346,4 +339,4 @@ class Policy(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what only speeds up the process it was made in."""
-        return self.__dict__ | {"_rows": None, "_quick": None}
+        return self.__dict__ | {"_rows": None, "_quick": None, "_outlet": None}
