@@ -2,9 +2,11 @@
 
 One thread, process CPU time, TensorDict in and TensorDict out, the ways of a round one after the other, ratios to a
 hand-written `nn.Module` within a round. All ways run the very same modules, and their outputs are compared first.
+Compiled, the peer is the compiled hand-written module, TensorDict and all, and both take any number of rows.
 The layers are torch's own (`linear`), ones of our plug-ins that compute more (`residual_mlp`), or a stranger's.
 """
 
+import copy
 import importlib.util
 from functools import cache, partial
 from types import MethodType
@@ -26,6 +28,9 @@ __all__ = ["run"]
 WIDTH, ACTIONS = 32, 4
 LAYERS, ROWS = (10, 30, 100), (1, 32, 1024)
 KINDS = ("torch", "shipped", "foreign")
+COMPILED = (10, 30)  # numbers of torch's layers that are compiled too, which takes a minute
+# Of all others it is the hand-written module.
+PEERS = {"hand": None, "glulam, compiled": "hand, compiled", "glulam, policy.compile()": "hand, compiled"}
 KEYS = ("values", "logits", "actions", "act_log_prob")
 
 
@@ -173,6 +178,17 @@ def ways_of(policy):
     }
 
 
+def compiled_ways_of(policy):
+    """Return the hand-written module and the policy compiled, for any number of rows; the policy in two ways."""
+    quick = copy.deepcopy(policy)
+    quick.compile()
+    return {
+        "hand, compiled": torch.compile(Hand(policy), fullgraph=True, dynamic=True),
+        "glulam, compiled": torch.compile(policy, fullgraph=True, dynamic=True),
+        "glulam, policy.compile()": quick,
+    }
+
+
 def run(rounds=15):
     """Measure and write docs/results/assembly.json."""
     started = commit()
@@ -180,10 +196,14 @@ def run(rounds=15):
     runs = []
     for kind in KINDS:
         for count in LAYERS:
-            ways = ways_of(policy_of(kind, count))
+            policy = policy_of(kind, count)
+            ways = ways_of(policy)
+            if kind == "torch" and count in COMPILED:
+                ways |= compiled_ways_of(policy)
             for rows in ROWS:
-                runs += measured(ways, {"kind": kind, "layers": count, "rows": rows}, rounds)
-                print(runs[-4:], flush=True)
+                found = measured(ways, {"kind": kind, "layers": count, "rows": rows}, rounds)
+                print(*found, sep="\n", flush=True)
+                runs += found
     return write_result(
         "assembly", "python -m tests.benchmarks.assembly", started, runs=runs, rounds=rounds,
         unit="ms of CPU time of a call",
@@ -202,7 +222,7 @@ def measured(ways, what, rounds):
             found = way(TensorDict({"env_obs": obs}, batch_size=[len(obs)]))["logits"]
             wanted = found if wanted is None else wanted
             torch.testing.assert_close(found, wanted)
-            cases[name] = (partial(repeat, way, obs, calls), None if name == "hand" else "hand")
+            cases[name] = (partial(repeat, way, obs, calls), PEERS.get(name, "hand"))
         lines = in_rounds(cases, rounds, before=lambda: None)
     return [what | line | {"median": round(line["median"] / calls, 4)} for line in lines]
 

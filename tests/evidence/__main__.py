@@ -3,6 +3,7 @@
 import sys
 
 from tests.benchmarks import (
+    assembly,
     cold_start,
     discovery,
     experience,
@@ -49,6 +50,7 @@ EXPERIMENTS |= {
     "experience": experience.run,
     "resolver": resolver.run,
     "startup": startup.run,
+    "assembly": assembly.run,
     "whole": whole.run,
     "parts": parts.run,
     "growth": growth.run,

@@ -2,6 +2,7 @@
 
 from tests.evidence.contract_page import contract_page
 from tests.evidence.memory_page import memory_page, plot_memory
+from tests.evidence.performance_page import performance_page
 from tests.evidence.policies_page import POLICIES, plot_policies, policies_page
 from tests.evidence.record import RESULTS, made_by, read_result
 
@@ -122,7 +123,7 @@ def _range(run):
 
 
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
-PAGES |= {"memory": memory_page, "policies": policies_page, "contract": contract_page}
+PAGES |= {"memory": memory_page, "policies": policies_page, "contract": contract_page, "performance": performance_page}
 
 
 def _row(name, run):
