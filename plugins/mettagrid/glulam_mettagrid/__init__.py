@@ -1,4 +1,4 @@
-"""The grid world mettagrid as glulam environments: `mettagrid:forage` and `mettagrid:tmaze`.
+"""The grid world mettagrid as glulam environments: `mettagrid:forage`, `forage_hearts` and `tmaze`.
 
 A task may carry a view size, `forage?view=9`: odd and from 3 to 15, since others crash mettagrid.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["environments"]
 
-TASKS = ("forage", "tmaze")
+TASKS = ("forage", "forage_hearts", "tmaze")
 
 
 class MettaGridEnvironments:

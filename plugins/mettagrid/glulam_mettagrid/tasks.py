@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -60,14 +61,18 @@ def build_task(name: str, *, view: int | None = None) -> Task:
     Raises:
         GlulamError: if the view is even or out of range.
     """
-    build, default = {"forage": (_forage, FORAGE_VIEW), "tmaze": (_tmaze, TMAZE_VIEW)}[name]
+    build, default = {
+        "forage": (_forage, FORAGE_VIEW),
+        "forage_hearts": (partial(_forage, ore_reward=0.0), FORAGE_VIEW),
+        "tmaze": (_tmaze, TMAZE_VIEW),
+    }[name]
     size = default if view is None else view
     check_view(name, size, size)
     return build(size)
 
 
-def _forage(view: int) -> Task:
-    """Four agents take ore from mines (0.1 a piece, one at a time) to altars (1 a heart)."""
+def _forage(view: int, ore_reward: float = 0.1) -> Task:
+    """Four agents take ore from mines (one at a time) to altars (1 a heart)."""
     mine = Handler(mutations=[updateActor({"ore": 1})])
     altar = Handler(filters=[actorHas({"ore": 1})], mutations=[updateActor({"ore": -1, "heart": 1})])
     random_map = RandomMapBuilderConfig(
@@ -83,7 +88,7 @@ def _forage(view: int) -> Task:
         actions=_moves(),
         agent=AgentConfig(
             inventory=InventoryConfig(limits={"ore": _at_most_one("ore")}),
-            rewards={"ore": reward(stat("ore.gained"), weight=0.1), "heart": inventoryReward("heart")},
+            rewards={"ore": reward(stat("ore.gained"), weight=ore_reward), "heart": inventoryReward("heart")},
         ),
         objects={
             "wall": WallConfig(),

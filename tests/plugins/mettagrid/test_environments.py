@@ -65,13 +65,13 @@ class TestMessages:
         return str(caught.value)
 
     def test_names_are_known_at_once(self):
-        assert environments.tasks == TASKS == ("forage", "tmaze")
+        assert environments.tasks == TASKS == ("forage", "forage_hearts", "tmaze")
 
     def test_an_unknown_task(self):
         assert self._message("forrage") == (
-            "unknown mettagrid task 'forrage'; there are: forage, tmaze; did you mean 'forage'?"
+            "unknown mettagrid task 'forrage'; there are: forage, forage_hearts, tmaze; did you mean 'forage'?"
         )
-        with pytest.raises(GlulamError, match=r"^unknown mettagrid task 'xyz'; there are: forage, tmaze$"):
+        with pytest.raises(GlulamError, match=r"^unknown mettagrid task 'xyz'; there are: forage, forage_hearts, tmaze$"):
             environments.spec("xyz")
 
     @pytest.mark.parametrize("option", ["", "views=9", "view=", "view=-1", "view=9.0", "view=9&view=9"])

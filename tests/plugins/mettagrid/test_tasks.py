@@ -48,14 +48,14 @@ class TestForage:
 
     MAP = ("########", "#M@A####", "###@#@##", "###@####", "########")
 
-    def _rewards(self, actions: list[int]) -> list[float]:
+    def _rewards(self, actions: list[int], task: str = "forage") -> list[float]:
         from mettagrid.config.mettagrid_config import AsciiMapBuilder
         from mettagrid.simulator import Simulation
 
         from glulam_mettagrid.tasks import build_task
 
         names = {"M": "mine", "A": "altar", "#": "wall", "@": "agent.agent"}
-        config = build_task("forage").config.model_copy(deep=True)
+        config = build_task(task).config.model_copy(deep=True)
         config.game.map_builder = AsciiMapBuilder.Config(
             map_data=[list(row) for row in self.MAP], char_to_map_name=names
         )
@@ -75,6 +75,9 @@ class TestForage:
 
     def test_ore_becomes_a_heart_again_and_again(self):
         assert self._rewards([WEST, EAST, EAST, WEST, EAST]) == [0.1, 1.0, 0.0, 0.1, 1.0]
+
+    def test_only_hearts_pay_where_that_is_the_task(self):
+        assert self._rewards([WEST, EAST, EAST, WEST, EAST], "forage_hearts") == [0.0, 1.0, 0.0, 0.0, 1.0]
 
     def test_the_map(self):
         """Oracle: the counts in the task's description; the border has 44 cells."""
