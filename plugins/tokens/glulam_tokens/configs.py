@@ -107,14 +107,14 @@ class FourierTokensConfig(glulam.LayerConfig):
             `attr_embed_dim + 4 * num_freqs + 1` wide.
         attr_embed_dim: Width of a name's embedding.
         num_freqs: Frequencies a coordinate, 2^0 to 2^(num_freqs - 1); the first world's view spans coordinates
-            from -1 to 1.
+            from -1 to 1. 0 leaves positions out.
         embedding_std: Standard deviation of the embeddings at first; 0 starts them at zero.
     """
 
     in_key: str = glulam.reads("tokens", dtype="float", shape="N 3")
     out_key: str = glulam.writes("token_features", dtype="float", shape="N feature_dim")
     attr_embed_dim: int = attrs.field(default=12, validator=gt(0))
-    num_freqs: int = attrs.field(default=6, validator=gt(0))
+    num_freqs: int = attrs.field(default=6, validator=ge(0))
     embedding_std: float = attrs.field(default=1.0, validator=ge(0))
 
     @property

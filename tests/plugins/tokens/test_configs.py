@@ -18,11 +18,16 @@ from glulam_tokens.configs import (
 
 TOKENIZERS = [FourierTokensConfig, LearnedTokensConfig, RopeTokensConfig, CategoricalTokensConfig]
 SIZES = [
-    (FourierTokensConfig, ("attr_embed_dim", "num_freqs")),
+    (FourierTokensConfig, ("attr_embed_dim",)),
     (LearnedTokensConfig, ("attr_embed_dim", "position_dim")),
     (RopeTokensConfig, ("attr_embed_dim",)),
     (CategoricalTokensConfig, ("attr_embed_dim", "value_embed_dim", "num_freqs")),
 ]
+
+
+def test_frequencies_may_be_none_and_not_fewer():
+    with pytest.raises(ValueError, match="'num_freqs' must be >= 0: -1"):
+        FourierTokensConfig(num_freqs=-1)
 
 
 class TestConfigs:
@@ -49,6 +54,7 @@ class TestConfigs:
         [
             (FourierTokensConfig(attr_embed_dim=10, num_freqs=4), 27),
             (FourierTokensConfig(attr_embed_dim=8, num_freqs=8), 41),
+            (FourierTokensConfig(attr_embed_dim=8, num_freqs=0), 9),
             (FourierTokensConfig(), 37),
             (LearnedTokensConfig(), 37),
             (LearnedTokensConfig(attr_embed_dim=1, position_dim=2), 4),

@@ -37,7 +37,7 @@ class TestLaws:
     @settings(deadline=None, max_examples=50)
     @given(
         size=st.tuples(st.integers(1, 15), st.integers(1, 15)),
-        num_freqs=st.integers(1, 8),
+        num_freqs=st.integers(0, 8),
         width=st.integers(1, 12),
         tokens=st.lists(
             st.tuples(st.integers(0, 255), st.integers(0, 255), st.floats(-4, 4, width=32)), min_size=1, max_size=6
