@@ -63,7 +63,11 @@ class LstmConfig(_RecurrentConfig):
     Attributes:
         bias_init: What both bias vectors of each layer are filled with at first; at 1, as in the original, the gates
             start half saturated and policies hardly learn.
+        forget_bias: What the two biases of a forget gate add up to at first; null for as `bias_init` has it. At 1 a
+            memory starts out remembering longer.
     """
+
+    forget_bias: float | None = None
 
     def build(self) -> Lstm:
         """Return the module.
@@ -74,7 +78,14 @@ class LstmConfig(_RecurrentConfig):
         from glulam_memory.lstm import Lstm
 
         in_dim = _known(self.in_dim, "lstm")
-        return Lstm(in_dim, self.hidden_size, self.num_layers, bias_init=self.bias_init, skip=self.skip)
+        return Lstm(
+            in_dim,
+            self.hidden_size,
+            self.num_layers,
+            bias_init=self.bias_init,
+            forget_bias=self.forget_bias,
+            skip=self.skip,
+        )
 
 
 @glulam.layer

@@ -23,6 +23,8 @@ class Lstm(Gated):
         hidden_size: width H of the state and of the output.
         num_layers: layers N.
         bias_init: the value of all biases at first.
+        forget_bias: what the forget gate's two biases add up to at first, as in Jozefowicz et al. 2015 ("An Empirical
+            Exploration of Recurrent Network Architectures"); None for as `bias_init` has it.
         skip: add the input to the output, through a linear map where D is not H.
     """
 
@@ -32,16 +34,21 @@ class Lstm(Gated):
     holds = True
     shut_gates: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a module takes numbers, never a config
         self,
         in_dim: int,
         hidden_size: int,
         num_layers: int = 1,
         *,
         bias_init: float = 0.0,
+        forget_bias: float | None = None,
         skip: bool = False,
     ) -> None:
         super().__init__(in_dim, hidden_size, num_layers, bias_init=bias_init, skip=skip)
+        if forget_bias is not None:
+            for layer in range(num_layers):
+                for bias in self._weights(layer)[2:]:
+                    torch.nn.init.constant_(bias[hidden_size : 2 * hidden_size], forget_bias / 2)
         # Gates in torch's order: input, forget, cell, output.
         columns = torch.tensor([[-SHUT, -SHUT], [-SHUT, SHUT], [0.0, 0.0], [-SHUT, -SHUT]])  # (4, 2)
         self.register_buffer("shut_gates", columns.repeat_interleave(hidden_size, 0), persistent=False)

@@ -61,11 +61,12 @@ def build_task(name: str, *, view: int | None = None) -> Task:
     Raises:
         GlulamError: if the view is even or out of range.
     """
-    build, default = {
+    builders: dict[str, tuple[Callable[[int], Task], int]] = {
         "forage": (_forage, FORAGE_VIEW),
         "forage_hearts": (partial(_forage, ore_reward=0.0), FORAGE_VIEW),
         "tmaze": (_tmaze, TMAZE_VIEW),
-    }[name]
+    }
+    build, default = builders[name]
     size = default if view is None else view
     check_view(name, size, size)
     return build(size)

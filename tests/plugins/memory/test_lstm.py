@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from torch import nn
 
 from glulam import TensorSpec
+from glulam_memory.configs import LstmConfig
 from glulam_memory.lstm import Lstm
 from tests.plugins.memory.segments import HIDDEN, WIDTH, assert_equal_runs, by_sequence, lively, resets, segment
 
@@ -68,6 +69,13 @@ class TestParameters:
         biases = [value for name, value in lstm.named_parameters() if "bias" in name]
         assert len(biases) == 4
         assert all((value == bias).all() for value in biases)
+
+    def test_only_the_forget_gate_is_biased_apart(self):
+        lstm = LstmConfig(in_dim=WIDTH, hidden_size=HIDDEN, num_layers=2, bias_init=0.25, forget_bias=1.0).build()
+        for layer in range(2):
+            both = getattr(lstm, f"bias_ih_l{layer}") + getattr(lstm, f"bias_hh_l{layer}")
+            assert both.view(4, HIDDEN)[:, 0].tolist() == [0.5, 1.0, 0.5, 0.5]
+            assert both.view(4, HIDDEN).std(1).max() == 0
 
     def test_state_spec_and_initial_state(self):
         lstm = Lstm(WIDTH, HIDDEN, 2).double()

@@ -71,7 +71,9 @@ class TestMessages:
         assert self._message("forrage") == (
             "unknown mettagrid task 'forrage'; there are: forage, forage_hearts, tmaze; did you mean 'forage'?"
         )
-        with pytest.raises(GlulamError, match=r"^unknown mettagrid task 'xyz'; there are: forage, forage_hearts, tmaze$"):
+        with pytest.raises(
+            GlulamError, match=r"^unknown mettagrid task 'xyz'; there are: forage, forage_hearts, tmaze$"
+        ):
             environments.spec("xyz")
 
     @pytest.mark.parametrize("option", ["", "views=9", "view=", "view=-1", "view=9.0", "view=9&view=9"])
