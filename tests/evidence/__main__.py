@@ -27,6 +27,7 @@ from tests.evidence import (
     forage,
     initialisation,
     killed,
+    lessons,
     memory_tasks,
     mutants,
     torchrl_cartpole,
@@ -42,6 +43,7 @@ EXPERIMENTS |= {"custom_policies": custom_policies.run, "transfer": transfer.run
 EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
 EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum", "full", "seeds")}
+EXPERIMENTS |= {f"lessons_{name}": lambda name=name: lessons.run(name) for name in lessons.LESSONS}
 EXPERIMENTS |= {"mutants": mutants.run}
 EXPERIMENTS |= {
     "discovery": discovery.run,
