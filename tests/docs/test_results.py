@@ -47,7 +47,7 @@ def test_the_comparison_can_fail():
     assert QUOTE.findall("a 1.5 <!-- results/x.json: runs.0.y --> b") == [("1.5", "x.json", "runs.0.y")]
 
 
-@pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", sorted(RESULTS.rglob("*.json")), ids=lambda path: path.stem)
 def test_result_files_say_what_they_were_made_with(file):
     result = json.loads(file.read_text(encoding="utf-8"))
     assert {"name", "command", "commit", "versions", "machine", "runs"} <= set(result)
