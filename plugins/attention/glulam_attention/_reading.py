@@ -144,7 +144,8 @@ def _shared(query: Tensor, tokens: Repeated, mask: Tensor | Repeated | None, map
     if isinstance(mask, Repeated):
         hidden = ~mask.table[:, None, None]
         low, scores = low.masked_fill(hidden, torch.inf), scores.masked_fill(hidden, -torch.inf)
-    most = scores.detach().amax(0)  # (H, Q)
+    # Where all tokens are hidden the largest score must be a number: minus infinity less itself is none.
+    most = scores.detach().amax(0).clamp_min(torch.finfo(scores.dtype).min)  # (H, Q)
     if bool((most - low.amin(0) > WIDEST).any()):
         return None
     weights = (scores - most).exp().unsqueeze(-1)  # (R, H, Q, 1)

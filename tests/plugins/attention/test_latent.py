@@ -238,6 +238,14 @@ class TestRepeatedTokens:
         found.sum().backward()
         assert all(torch.isfinite(weight.grad).all() for weight in layer.parameters())
 
+    def test_only_padding(self):
+        features, mask = self.tokens(7, 30, distinct=1)
+        layer = self.layer(num_queries=2, num_layers=1)
+        found = layer(features, mask)
+        torch.testing.assert_close(found, layer(features.dense(), mask.dense()))
+        found.sum().backward()
+        assert all(torch.isfinite(weight.grad).all() for weight in layer.parameters())
+
     def test_scores_that_lie_too_far_apart_go_the_other_way(self, monkeypatch):
         features, mask = self.tokens(7, 30)
         layer = self.layer(num_queries=2, num_layers=1)
