@@ -1,4 +1,4 @@
-"""`glulam train` and `glulam eval`; torch is imported once a command runs, not for its help."""
+"""`glulam train`, `eval` and `bench`; torch is imported once a command runs, not for its help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from glulam_train.settings import read_settings
 
-__all__ = ["evaluate", "train"]
+__all__ = ["bench", "evaluate", "train"]
 
 
 @click.command()
@@ -85,6 +85,59 @@ def evaluate(  # noqa: PLR0913 - one argument an option
     policy = glulam.load(checkpoint, env)
     report = evaluate_policy(policy, env, episodes, seed, greedy=greedy, checkpoint=checkpoint)
     click.echo(json.dumps(report) if style == "json" else _text(report))
+
+
+@click.command()
+@click.argument("policy", required=False)
+@click.option("--env", help="Environment, such as mettagrid:forage.")
+@click.option("--updates", type=int, default=5, show_default=True, help="Updates to take the time of.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file, such as a run's.")
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True, help="Change one setting; repeatable.")
+@click.option("--profile", type=click.Path(path_type=Path), help="Write a trace of one more update, trace.json.gz say.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", help="For people or programs.")
+def bench(  # noqa: PLR0913, PLR0917 - one argument an option
+    policy: str | None,
+    env: str | None,
+    updates: int,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    profile: Path | None,
+    style: str,
+) -> None:
+    """Take the time of a few updates of training POLICY, and tell where it goes; nothing is kept.
+
+    With --format json the report is one line, for a log.
+    """
+    settings = read_settings(config, assignments, policy=policy, env=env)
+    from glulam_train import bench as benchmark
+
+    report = benchmark.bench(settings, updates, profile)
+    click.echo(json.dumps(report) if style == "json" else "\n".join(_bench_lines(report, benchmark.PARTS)))
+
+
+def _bench_lines(report: dict[str, Any], parts: dict[str, str]) -> list[str]:
+    spent = report["seconds_per_update"]
+    total = sum(spent.values())
+    sizes = [
+        f"{report['parameters']:,} parameters",
+        f"{report['agents']} agents",
+        f"{report['agent_steps_per_update']:,} agent-steps an update",
+        f"{report['device']}, threads {report['threads']}",
+    ]
+    where = (("in all", "steps"), ("in rollout", "rollout_steps"), ("in training", "training_steps"))
+    speeds = [f"{report[f'{name}_per_second']:,.0f} {told}" for told, name in where]
+    lines = [
+        f"{report['policy']} in {report['environment']}: {', '.join(sizes)}",
+        f"agent-steps/s: {', '.join(speeds)}",
+        "",
+    ]
+    lines += [
+        f"  {name:<12} {1e3 * spent[name]:>9,.1f} ms {spent[name] / total:>5.0%}  {told}"
+        for name, told in parts.items()
+    ]
+    norms = report["gradient_norms"]
+    width = max(map(len, norms))
+    return [*lines, "", "norm of the last gradient", *(f"  {name:<{width}} {norm:.3g}" for name, norm in norms.items())]
 
 
 def _text(report: dict[str, Any]) -> str:
