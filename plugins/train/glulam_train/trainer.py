@@ -15,6 +15,7 @@ from glulam import GlulamError
 from glulam_train.advantages import gae
 from glulam_train.buffer import ExperienceBuffer
 from glulam_train.checks import COMPUTED, check_losses, check_settings, checked_result
+from glulam_train.diagnosis import first_not_finite
 from glulam_train.optimizer import Optimizer, policy_parts
 from glulam_train.reward_scale import RewardScale
 from glulam_train.rollout import Rollout
@@ -126,7 +127,7 @@ class Trainer:
                 if self.rollout.world.has_garbage and not bool(learned.steps["valid"].any()):
                     continue  # all of its actions were ignored
                 count += 1
-                for name, value in self._learn(current, learned.stored()).items():
+                for name, value in self._learn(current, learned).items():
                     sums[name] += value
         return {name: float(total) / count for name, total in sums.items()}, ratio_error
 
@@ -163,19 +164,27 @@ class Trainer:
             if key in self.computed:
                 self.buffer.fill(key, value)
 
-    def _learn(self, current: TensorDict, stored: TensorDict) -> dict[str, Tensor | float]:
+    def _learn(self, current: TensorDict, part: Minibatch) -> dict[str, Tensor | float]:
         """Take one step down the gradient of the losses of a minibatch."""
         metrics: dict[str, Tensor | float] = {}
         total: Tensor | float = 0.0
+        stored, losses = part.stored(), {}
         for name, term in self.terms.items():
-            loss, details = checked_result(name, term(current, stored))
-            total = total + loss
+            losses[name], details = checked_result(name, term(current, stored))
+            total = total + losses[name]
             metrics |= {f"{name}/{key}": value for key, value in details.items()}
         if not isinstance(total, torch.Tensor) or not total.requires_grad:
             msg = f"the losses {', '.join(self.terms)} have no gradient: nothing would be learned"
             raise GlulamError(msg)
         norm = self.optimizer.step(total)
-        self._check_finite(total.item(), norm.item())
+        if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
+            place = first_not_finite(self.policy, part.steps, part.starts, losses)
+            msg = (
+                f"training stopped after {self.agent_steps} agent-steps: the loss is {total.item()}, the norm of its "
+                f"gradient {norm.item()}; what first is not finite is {place}. The last checkpoint is intact. Try a "
+                f"smaller learning_rate than {self.settings.learning_rate:g}"
+            )
+            raise GlulamError(msg)
         return metrics | {"loss": total.detach(), "grad_norm": norm}
 
     def check_weights(self) -> None:
@@ -199,15 +208,6 @@ class Trainer:
                 f"training stopped after {self.agent_steps} agent-steps: environment {self.rollout.world.spec.name!r} "
             )
             raise GlulamError(msg + f"gave {what} that is not finite; the last checkpoint is intact")
-
-    def _check_finite(self, loss: float, norm: float) -> None:
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            msg = (
-                f"training stopped after {self.agent_steps} agent-steps: the loss is {loss}, the norm of its "
-                f"gradient {norm}; the last checkpoint is intact. Try a smaller learning_rate than "
-                f"{self.settings.learning_rate:g}"
-            )
-            raise GlulamError(msg)
 
     def _call(self, method: str, *args: Any) -> None:  # noqa: ANN401 - whatever the losses' method takes
         """Call a method on every loss that has it."""
