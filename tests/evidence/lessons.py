@@ -22,9 +22,11 @@ LESSONS = (
     "sizes_hearts",
     "kickstart",
     "memory",
+    "resets",
 )
 FOLDER = RESULTS / "lessons"
 WORK = ROOT / "build" / "lessons"
+SITE = ROOT / "tests" / "evidence" / "site"  # a distribution of layers that only a lesson has a use for
 
 
 def run(name):
@@ -35,7 +37,8 @@ def run(name):
         begun.write_text(commit(), encoding="utf-8")
     file = FOLDER / f"{name}.yaml"
     command = [sys.executable, "-c", "from glulam.cli import main; main()", "sweep", str(file), "--out", str(out)]
-    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+    path = os.pathsep.join(filter(None, (str(SITE), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}, check=False)
     if not (out / "results.json").exists():
         sys.exit(f"the sweep {name} ended with {done.returncode} and left no results")
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))

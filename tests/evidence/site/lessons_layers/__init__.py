@@ -1,0 +1,1 @@
+"""Layers that only a lesson has a use for."""
