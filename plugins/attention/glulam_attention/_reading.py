@@ -140,16 +140,13 @@ def _shared(query: Tensor, tokens: Repeated, mask: Tensor | Repeated | None, map
     projected = linear(tokens.table, maps)
     key, value = (part.view(-1, heads, width) for part in projected.chunk(2, -1))  # (R, H, K)
     scores = torch.einsum("rhk,hqk->rhq", key, query * width**-0.5)  # (R, H, Q)
-    low = scores.detach()
-    if isinstance(mask, Repeated):
-        hidden = ~mask.table[:, None, None]
-        low, scores = low.masked_fill(hidden, torch.inf), scores.masked_fill(hidden, -torch.inf)
-    # Where all tokens are hidden the largest score must be a number: minus infinity less itself is none.
-    most = scores.detach().amax(0).clamp_min(torch.finfo(scores.dtype).min)  # (H, Q)
-    if bool((most - low.amin(0) > WIDEST).any()):
+    most = scores.detach().amax(0)  # (H, Q)
+    if bool((most - scores.detach().amin(0) > WIDEST).any()):
         return None
-    weights = (scores - most).exp().unsqueeze(-1)  # (R, H, Q, 1)
-    table = torch.cat((weights * value.unsqueeze(2), weights), -1)  # (R, H, Q, K + 1)
+    ones = torch.cat((value, torch.ones_like(value[..., :1])), -1)  # (R, H, K + 1)
+    if isinstance(mask, Repeated):
+        ones = ones.where(mask.table[:, None, None], 0)
+    table = (scores - most).exp().unsqueeze(-1) * ones.unsqueeze(2)  # (R, H, Q, K + 1): e v, and e
     sums = Repeated(table, index).sums()  # (B, H, Q, K + 1)
     total, weight = sums[..., :-1], sums[..., -1:]
     return total / weight.masked_fill(weight == 0, 1)
