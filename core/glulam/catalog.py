@@ -31,6 +31,7 @@ SINGULAR = {
     "environments": "environment",
     "losses": "loss",
     "commands": "command",
+    "exporters": "exporter",
     "hooks": "hook module",
 }
 
@@ -271,6 +272,11 @@ class Registry:
     def commands(self) -> Catalog:
         """Commands that plugins add to the command line."""
         return Catalog("commands", self)
+
+    @cached_property
+    def exporters(self) -> Catalog:
+        """What writes a policy in another form, by the name that `glulam export --to` takes."""
+        return Catalog("exporters", self)
 
     @cached_property
     def hooks(self) -> Catalog:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Index", "Row", "check_index", "read_index"]
 
-KINDS = ("layers", "policies", "environments", "losses", "commands", "hooks")
+KINDS = ("layers", "policies", "environments", "losses", "commands", "exporters", "hooks")
 FIELDS = ("summary", "source", "versions", *KINDS)
 
 

@@ -69,8 +69,19 @@ def _command(loaded: Any) -> str | None:  # noqa: ANN401
     return None if hasattr(loaded, "make_context") else f"{_describe(loaded)}, no click command"
 
 
+def _exporter(loaded: Any) -> str | None:  # noqa: ANN401
+    return None if callable(loaded) else f"{_describe(loaded)}, no function that exports"
+
+
 def _describe(loaded: object) -> str:
     return shorten(repr(loaded))
 
 
-_CHECKS = {"layers": _layer, "losses": _loss, "policies": _policy, "environments": _environment, "commands": _command}
+_CHECKS = {
+    "layers": _layer,
+    "losses": _loss,
+    "policies": _policy,
+    "environments": _environment,
+    "commands": _command,
+    "exporters": _exporter,
+}

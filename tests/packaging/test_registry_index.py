@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("commands", "environments", "hooks", "layers", "losses", "policies")
+KINDS = ("commands", "environments", "exporters", "hooks", "layers", "losses", "policies")
 INDEX = tomllib.loads((ROOT / "registry.toml").read_text(encoding="utf-8"))["distributions"]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 

@@ -20,7 +20,7 @@ __all__ = ["list_all"]
 @click.command("list")
 @format_option
 def list_all(form: str) -> None:
-    """List installed layers, policies, environments, losses, commands and hooks, and who owns each."""
+    """List installed layers, policies, environments, losses, commands, exporters and hooks, and who owns each."""
     registry = Registry.installed()
     found = {kind: sorted(_rows(registry, kind), key=lambda row: (row["name"], row["distribution"])) for kind in KINDS}
     if form == "json":

@@ -18,6 +18,7 @@ _OWN = {
     "check": "glulam.cli._check:check",
     "doctor": "glulam.cli._doctor:doctor",
     "explain": "glulam.cli._explain:explain",
+    "export": "glulam.cli._export:export",
     "info": "glulam.cli._info:info",
     "inspect": "glulam.cli._inspect:inspect",
     "list": "glulam.cli._list:list_all",

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from glulam import ActionSpec, EnvSpec, Feature, GlulamError, TokenLayout
 
 if TYPE_CHECKING:
-    from mettagrid.config.mettagrid_config import GameConfig, InventoryConfig, MettaGridConfig
+    from collections.abc import Mapping
 
-__all__ = ["check_config", "check_view", "env_spec"]
+    from mettagrid.config.mettagrid_config import GameConfig, InventoryConfig, MettaGridConfig
+    from mettagrid.policy.policy_env_interface import PolicyEnvInterface
+
+__all__ = ["check_config", "check_view", "env_spec", "interface_spec"]
 
 SMALLEST_VIEW, LARGEST_VIEW = 3, 15
 NAMED_VALUES: dict[str, Literal["tag", "action"]] = {"tag": "tag", "last_action": "action"}
@@ -35,8 +38,25 @@ def env_spec(config: MettaGridConfig, *, name: str) -> EnvSpec:
 
     check_config(config, name=name)
     interface = PolicyEnvInterface.from_mg_cfg(config)
-    limits = _limits(config.game)
+    return interface_spec(interface, name, ("last_actions", "last_rewards"), _limits(config.game))
+
+
+def interface_spec(
+    interface: PolicyEnvInterface,
+    name: str,
+    optional_inputs: tuple[str, ...],
+    limits: Mapping[str, float] | None = None,
+) -> EnvSpec:
+    """Return the spec of what mettagrid's own runner tells a policy of its world.
+
+    Args:
+        interface: what the runner tells.
+        name: the name of the environment.
+        optional_inputs: what is offered beyond the inputs that every world has.
+        limits: scales of some features in place of mettagrid's own; a policy that knows a feature has its own.
+    """
     count, columns = interface.observation_shape
+    scales = limits or {}
     return EnvSpec(
         name=name,
         tokens=TokenLayout(count=count, columns=columns),
@@ -46,7 +66,7 @@ def env_spec(config: MettaGridConfig, *, name: str) -> EnvSpec:
             Feature(
                 name=feature.name,
                 id=feature.id,
-                normalization=limits.get(feature.name, feature.normalization),
+                normalization=scales.get(feature.name, feature.normalization),
                 values=NAMED_VALUES.get(feature.name, "number"),
             )
             for feature in interface.obs_features
@@ -54,7 +74,7 @@ def env_spec(config: MettaGridConfig, *, name: str) -> EnvSpec:
         tags=tuple(interface.tags),
         actions=ActionSpec(names=tuple(interface.action_names)),
         num_agents=interface.num_agents,
-        optional_inputs=("last_actions", "last_rewards"),
+        optional_inputs=optional_inputs,
         autoreset="same_step",
     )
 
