@@ -251,7 +251,9 @@ class TestDistributions:
     @pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
     def test_a_plugin_declares_what_it_imports(self, folder):
         project = _project(folder)
-        declared = _names(project["dependencies"]).union(*map(_names, project.get("optional-dependencies", {}).values()))
+        declared = _names(project["dependencies"]).union(
+            *map(_names, project.get("optional-dependencies", {}).values())
+        )
         imported = {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in _tops(folder)}
         assert imported - {f"glulam-{folder.name}"} <= declared
 

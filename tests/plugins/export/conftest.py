@@ -27,7 +27,7 @@ def shaken(policy):
     torch.manual_seed(7)
     with torch.no_grad():
         for weight in policy.parameters():
-            weight.add_(0.1 * torch.randn_like(weight))
+            weight.add_(0.03 * torch.randn_like(weight))
     return policy
 
 

@@ -22,7 +22,10 @@ def broken(step, how):
     ("how", "message"),
     [
         ({"outputs": lambda found: {"values": found["values"] + 1e-3}}, "output 'values' differs .* by 0.001; nothing"),
-        ({"outputs": lambda found: {"actions": (found["actions"] + 1) % 3}}, "output 'actions' differs from the policy's by"),
+        (
+            {"outputs": lambda found: {"actions": (found["actions"] + 1) % 3}},
+            "output 'actions' differs from the policy's by",
+        ),
         ({"outputs": lambda found: {"logits": found["logits"].double()}}, "'logits' is torch.float64 .*not torch.floa"),
         ({"outputs": lambda found: {"values": found["values"][:, None]}}, r"'values' is .*\[1, 1\], not .*\[1\]"),
         ({"outputs": lambda found: {"values": found["values"] * torch.nan}}, "output 'values' differs .* by nan"),

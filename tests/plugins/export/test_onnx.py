@@ -79,9 +79,7 @@ def test_missing_packages_are_named(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(exporter, "find_spec", lambda name: None if name != "onnx" else object())
     with pytest.raises(GlulamError) as caught:
         to_onnx(tiny, tmp_path / "agent")
-    assert str(caught.value) == (
-        "--to onnx needs onnxruntime, onnxscript: pip install onnxruntime onnxscript"
-    )
+    assert str(caught.value) == ("--to onnx needs onnxruntime, onnxscript: pip install onnxruntime onnxscript")
 
 
 def test_drawing_is_refused(tiny, tmp_path):
