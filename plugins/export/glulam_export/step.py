@@ -39,6 +39,8 @@ class StepFunction(nn.Module):
         super().__init__()
         self.policy = copy.deepcopy(policy).eval().requires_grad_(requires_grad=False)
         self.policy.initialize_to_environment(policy.env, "cpu")
+        for tensor in (*self.policy.parameters(), *self.policy.buffers()):  # a program's file holds no other layouts
+            tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
         if not self.policy.each("set_greedy", True):  # noqa: FBT003 - a positional argument of `each`
             msg = f"the action head of {policy.resolved.name!r} has no set_greedy(), so it cannot be exported"
             raise GlulamError(msg)

@@ -119,8 +119,10 @@ class GlulamPolicy(MultiAgentPolicy):
             },
             batch_size=[len(key)],
         )
+        if policy.device.type != "cpu":
+            td = td.to(policy.device)
         with torch.no_grad(), self._stream():
-            actions = policy(td.to(policy.device))["actions"].cpu()
+            actions = policy(td)["actions"].cpu()
         self._begins[ids] = False
         self._last_actions[ids] = actions
         names = self.env.actions.names

@@ -50,6 +50,12 @@ print(json.dumps({"worst": worst, "strangers": sorted(strangers), "names": agent
 """
 
 
+def some_policies(*names):
+    """Take these policies in `make test`, and all five in `pytest -m evidence`."""
+    marks = [name if name in names else pytest.param(name, marks=pytest.mark.evidence) for name in NAMES]
+    return pytest.mark.parametrize("name", marks)
+
+
 def played_alone(consumer, path):
     """Return the largest differences over what is allowed, and which modules should not be there."""
     command = [sys.executable, "-c", consumers()[consumer] + PLAY, path.name, consumer]
@@ -70,16 +76,14 @@ def check_alone(consumer, path, policy):
     assert report["names"] == list(policy.env.actions.names)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@some_policies("fast", "latent_attn_tiny", "vit_lstm")
 def test_torch_alone_does_what_the_policy_does(name, reference, tmp_path):
     policy = reference(name)
     path, _ = to_torch_export(policy, tmp_path / "agent.pt2")
     check_alone("torch", path, policy)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "latent_attn_tiny" else pytest.param(name, marks=pytest.mark.evidence) for name in NAMES]
-)
+@some_policies("latent_attn_tiny")
 def test_onnx_runtime_alone_does_what_the_policy_does(name, reference, tmp_path):
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package, reason=f"the extra glulam-export[onnx] is not installed: {package}")
