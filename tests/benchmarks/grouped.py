@@ -18,7 +18,7 @@ from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
 from mettagrid.simulator.rollout import Rollout
 
 import glulam
-from glulam_mettagrid.bundle import to_mettagrid
+from glulam_mettagrid.exporters import to_mettagrid
 from glulam_mettagrid.tasks import build_task
 
 POLICIES = ("fast", "latent_attn_tiny", "latent_attn_small", "latent_attn_med", "vit_lstm")

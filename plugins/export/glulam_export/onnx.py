@@ -17,7 +17,6 @@ from glulam import GlulamError
 from glulam_export.check import check
 from glulam_export.description import KEY, describe
 from glulam_export.files import named, write
-from glulam_export.step import refuse_drawing
 from glulam_export.torch_export import Traced
 
 if TYPE_CHECKING:
@@ -28,26 +27,14 @@ if TYPE_CHECKING:
 
     from glulam import Policy
 
-__all__ = ["to_onnx"]
+__all__ = ["write_model"]
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 TALKERS = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
-def to_onnx(policy: Policy, out: Path, *, greedy: bool | None = None, seed: int | None = None) -> list[Path]:
-    """Write the step function of a policy as an ONNX model, and its description beside it.
-
-    Args:
-        policy: initialised to its environment.
-        out: the file; `.onnx` is added if need be.
-        greedy: True or None; nothing is drawn.
-        seed: None, likewise.
-
-    Raises:
-        GlulamError: if a package is missing, a layer cannot be traced or has no ONNX form, the model differs from the
-            policy, or the file cannot be written.
-    """
-    refuse_drawing("onnx", greedy=greedy, seed=seed)
+def write_model(policy: Policy, out: Path) -> list[Path]:
+    """Write a policy's model and its description; see `glulam_export.exporters.to_onnx`."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         msg = f"--to onnx needs {', '.join(missing)}: pip install {' '.join(missing)}"

@@ -16,7 +16,7 @@ from glulam_export.check import check
 from glulam_export.description import KEY, describe
 from glulam_export.examples import draw_inputs
 from glulam_export.files import named, write
-from glulam_export.step import StepFunction, refuse_drawing
+from glulam_export.step import StepFunction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,24 +26,13 @@ if TYPE_CHECKING:
 
     from glulam import Policy
 
-__all__ = ["Traced", "to_torch_export"]
+__all__ = ["Traced", "write_program"]
 
 ROWS = 3  # to trace with; 1 would be taken for a constant
 
 
-def to_torch_export(policy: Policy, out: Path, *, greedy: bool | None = None, seed: int | None = None) -> list[Path]:
-    """Write the step function of a policy as a program of `torch.export`, and its description beside it.
-
-    Args:
-        policy: initialised to its environment.
-        out: the file; `.pt2` is added if need be.
-        greedy: True or None; nothing is drawn.
-        seed: None, likewise.
-
-    Raises:
-        GlulamError: if a layer cannot be traced, the program differs from the policy, or the file cannot be written.
-    """
-    refuse_drawing("torch-export", greedy=greedy, seed=seed)
+def write_program(policy: Policy, out: Path) -> list[Path]:
+    """Write a policy's program and its description; see `glulam_export.exporters.to_torch_export`."""
     traced = Traced(policy)
     description = describe(traced.step, "torch-export", traced.inputs, traced.outputs, {})
     buffer = io.BytesIO()

@@ -15,7 +15,6 @@ from tensordict import TensorDict
 
 import glulam
 from glulam import GlulamError
-from glulam_mettagrid._simulator import require_mettagrid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,32 +24,20 @@ if TYPE_CHECKING:
 
     from glulam import EnvSpec, Policy
 
-__all__ = ["to_mettagrid"]
+__all__ = ["write_bundle"]
 
 SPEC, WEIGHTS = "policy_spec.json", "checkpoint.safetensors"
 CLASS = "glulam_mettagrid.agent.GlulamPolicy"
 TOLERANCE = 1e-5
 
 
-def to_mettagrid(policy: Policy, out: Path, *, greedy: bool | None = None, seed: int | None = None) -> list[Path]:
-    """Write a policy as a bundle: a checkpoint, and a `policy_spec.json` that names our agent.
-
-    Args:
-        policy: initialised to a mettagrid environment.
-        out: the folder, made anew; a zip file where the name ends in `.zip`.
-        greedy: whether agents take the likeliest action; else they draw one, as `glulam eval` has it.
-        seed: of what they draw; another one each time the bundle is loaded when None.
-
-    Raises:
-        GlulamError: if the policy reads what mettagrid's runner does not tell, mettagrid is missing, the bundle plays
-            otherwise than the policy, or it cannot be written.
-    """
-    require_mettagrid()
+def write_bundle(policy: Policy, out: Path, *, greedy: bool, seed: int | None) -> list[Path]:
+    """Write a bundle; see `glulam_mettagrid.exporters.to_mettagrid`."""
     _check_world(policy)
     spec = {
         "class_path": CLASS,
         "data_path": WEIGHTS,
-        "init_kwargs": {"device": "cpu", "greedy": bool(greedy), "seed": seed},
+        "init_kwargs": {"device": "cpu", "greedy": greedy, "seed": seed},
     }
     with _whole(out) as folder:
         glulam.save(policy, folder / WEIGHTS)

@@ -7,7 +7,7 @@ import pytest
 
 from glulam import GlulamError
 from glulam_export import onnx as exporter
-from glulam_export.onnx import to_onnx
+from glulam_export.exporters import to_onnx
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 MISSING = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
@@ -80,8 +80,3 @@ def test_missing_packages_are_named(tiny, tmp_path, monkeypatch):
     with pytest.raises(GlulamError) as caught:
         to_onnx(tiny, tmp_path / "agent")
     assert str(caught.value) == ("--to onnx needs onnxruntime, onnxscript: pip install onnxruntime onnxscript")
-
-
-def test_drawing_is_refused(tiny, tmp_path):
-    with pytest.raises(GlulamError, match="onnx draws no actions"):
-        to_onnx(tiny, tmp_path / "agent", seed=1)

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from glulam_export.onnx import to_onnx
-from glulam_export.torch_export import to_torch_export
+from glulam_export.exporters import to_onnx, to_torch_export
 from tests.plugins.export.conftest import consumers, save_play
 
 NAMES = ("fast", "latent_attn_tiny", "latent_attn_small", "latent_attn_med", "vit_lstm")

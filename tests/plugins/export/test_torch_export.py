@@ -8,7 +8,7 @@ import torch
 import glulam
 from glulam import GlulamError
 from glulam_export import torch_export
-from glulam_export.torch_export import to_torch_export
+from glulam_export.exporters import to_torch_export
 
 
 @pytest.fixture
@@ -101,11 +101,6 @@ def test_no_file_is_left_of_a_program_that_differs(tiny, tmp_path, monkeypatch):
     with pytest.raises(GlulamError, match="torch-export of policy 'small', 1 rows: output .* differs from the policy"):
         to_torch_export(tiny, tmp_path / "agent")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_drawing_is_refused(tiny, tmp_path):
-    with pytest.raises(GlulamError, match="torch-export draws no actions"):
-        to_torch_export(tiny, tmp_path / "agent", greedy=False)
 
 
 def test_an_older_file_stays_where_the_new_one_cannot_be_written(tiny, tmp_path):

@@ -22,7 +22,7 @@ from mettagrid.policy.loader import initialize_or_load_policy
 from mettagrid.policy.prepare_policy_spec import load_policy_spec_from_path
 
 from glulam_mettagrid import bundle
-from glulam_mettagrid.bundle import to_mettagrid
+from glulam_mettagrid.exporters import to_mettagrid
 from glulam_train.evaluation import evaluate_policy
 from tests.plugins.mettagrid.test_agent import AGENTS, policy_of
 
