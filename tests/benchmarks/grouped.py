@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.grouped [POLICY ...]
 
-The two take turns, episode by episode, so that both see the same machine; each number is a median.
+The two take turns, episode by episode, so that both see the same machine; each number is a median over steps.
 """
 
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -46,7 +47,7 @@ def measure(name):
     taken = {way: [] for way in WAYS}
     for _ in range(ROUNDS):
         for way in WAYS:
-            taken[way].append(play(config, policy, way))
+            taken[way] += play(config, policy, way)
     return [1e6 * median(taken[way]) for way in WAYS]
 
 
@@ -66,16 +67,17 @@ class Nobody:
 
 
 def play(config, policy, way):
-    """Return the seconds that a step takes."""
+    """Return the seconds that each step takes."""
     count = config.game.num_agents
     idle = config.game.actions.noop.Noop()
     agents = [Nobody(idle) if way == "nobody" else policy.agent_policy(agent) for agent in range(count)]
     rollout = Rollout(config, agents, policy_group_keys=[0] * count if way == "grouped" else None)
     rollout.step()
-    begin = time.perf_counter()
+    times = [time.perf_counter()]
     for _ in range(STEPS):
         rollout.step()
-    return (time.perf_counter() - begin) / STEPS
+        times.append(time.perf_counter())
+    return [after - before for before, after in pairwise(times)]
 
 
 if __name__ == "__main__":
