@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from glulam import GlulamError
 from glulam_train.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glulam_train.ranks import Ranks
 
 __all__ = ["bench", "evaluate", "train"]
 
@@ -41,7 +48,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
 
     The folder gets settings.yaml, checkpoint.safetensors, metrics.jsonl, curve.png, scalars for TensorBoard and points
     to resume from. What stands on the command line goes before --set, --set before --config. With --resume all is as
-    it was; --steps alone may be given, to train for longer.
+    it was; --steps alone may be given, to train for longer. Processes that torchrun starts train together.
     """
     if (out is None) == (resume is None):
         msg = "write --out FOLDER for a new run, or --resume FOLDER to go on with one"
@@ -52,20 +59,44 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
     settings = (
         None if out is None else read_settings(config, assignments, policy=policy, env=env, steps=steps, seed=seed)
     )
+    from glulam_train.ranks import Ranks
     from glulam_train.run import Run
 
-    if resume is not None:
-        run = Run.resume(resume, steps=steps, allow_version_drift=allow_version_drift)
-    elif settings is not None and out is not None:
-        run = Run(settings, out, overwrite=overwrite, allow_version_drift=allow_version_drift)
-    try:
-        click.echo(run.describe(), err=True)
-        run.train()
-    finally:
-        run.close()
+    ranks = Ranks.from_environment()
+    with _named(ranks):
+        if resume is not None:
+            run = Run.resume(resume, steps=steps, allow_version_drift=allow_version_drift, ranks=ranks)
+        elif settings is not None and out is not None:
+            run = Run.begin(settings, out, overwrite=overwrite, allow_version_drift=allow_version_drift, ranks=ranks)
+        try:
+            _tell(run.describe(), ranks)
+            run.train()
+        finally:
+            run.close()
+    ranks.close()
     end = f"stopped early ({run.stopped})" if run.stopped else "done"
-    click.echo(f"{end}: {run.trainer.agent_steps:,} agent-steps, {_return_of(run.rows)}", err=True)
-    click.echo(f"checkpoint  {run.folder.checkpoint}\ncurve       {run.folder.curve}")
+    _tell(f"{end}: {run.trainer.agent_steps:,} agent-steps, {_return_of(run.rows)}", ranks)
+    if ranks.is_first:
+        click.echo(f"checkpoint  {run.folder.checkpoint}\ncurve       {run.folder.curve}")
+
+
+@contextmanager
+def _named(ranks: Ranks) -> Iterator[None]:
+    """Say of an error in which rank it was, where there are several."""
+    from glulam_train.ranks import RankError
+
+    try:
+        yield
+    except GlulamError as error:
+        if ranks.size == 1 or isinstance(error, RankError):
+            raise
+        msg = f"rank {ranks.rank}: {error}"
+        raise RankError(msg) from error
+
+
+def _tell(text: str, ranks: Ranks) -> None:
+    if ranks.is_first:
+        click.echo(text, err=True)
 
 
 @click.command(name="eval")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glulam import GlulamError
 from glulam_train.files import replace_text
+from glulam_train.launch import launch
 from glulam_train.resume import ResumePoints
 from glulam_train.settings import read_settings
 
@@ -41,6 +42,7 @@ class RunFolder:
         self.curve = path / "curve.png"
         self.points = path / "resume"
         self.tensorboard = path / "tensorboard"
+        self.launch = path / ".torchrun"
         self._handle: int | None = None
 
     def check_free(self, *, overwrite: bool = False) -> None:
@@ -71,6 +73,13 @@ class RunFolder:
         except GlulamError:
             return False
         return True
+
+    def is_of_this_launch(self) -> bool:
+        """Whether the torchrun that started this process has begun the run here, so that it is to go on."""
+        try:
+            return self.launch.read_text(encoding="utf-8").strip() == launch()
+        except OSError:
+            return False
 
     def hold(self) -> None:
         """Keep other processes out of the folder until `release`, or until this process ends, however it does.
@@ -109,9 +118,12 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         self.hold()
         with self._writing():
+            self.launch.unlink(missing_ok=True)
             for old in (self.checkpoint, self.metrics, self.curve, *self.tensorboard.glob("events.out.tfevents.*")):
                 old.unlink(missing_ok=True)
             self.resume_points(settings).clear()
+            if launch() is not None:
+                replace_text(self.launch, f"{launch()}\n")
         self.write_settings(settings)
         with self._writing():
             self.metrics.touch()

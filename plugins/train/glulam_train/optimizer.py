@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from glulam import GlulamError
+from glulam_train.ranks import Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,14 +28,21 @@ class Optimizer:
         policy: its frozen layers stop taking gradients here.
         extra: weights of losses, by name.
         settings: rates, groups, schedule.
+        ranks: whose gradients are summed; this process alone when None.
 
     Raises:
         GlulamError: if a group or `freeze` names a layer that is not there, a layer is in two groups, or nothing is
             left to train.
     """
 
-    def __init__(self, policy: Policy, extra: Mapping[str, nn.Parameter], settings: TrainSettings) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        policy: Policy,
+        extra: Mapping[str, nn.Parameter],
+        settings: TrainSettings,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.settings, self.ranks = settings, ranks or Ranks.alone()
         parts = policy_parts(policy)
         for name in settings.freeze:
             for parameter in _known(parts, name, "freeze", policy).parameters():
@@ -73,14 +81,21 @@ class Optimizer:
             group["lr"] = rate * factor
         return self.settings.learning_rate * factor
 
-    def step(self, loss: torch.Tensor) -> torch.Tensor:
-        """Take one step down the gradient of a loss, unless it is not finite; return the gradient's norm."""
+    def step(self, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take one step down the gradient of a loss, unless it is not finite; return loss and norm of the gradient.
+
+        Both are of the sum over all ranks. A loss without gradient is that of a rank that has nothing to add.
+        """
         self.adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
+        total = self.ranks.sum(loss.detach().float())
+        if not self.ranks.sum_gradients(self.parameters):
+            return total, torch.full_like(total, math.nan)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.max_grad_norm)
-        if math.isfinite(loss.item()) and math.isfinite(norm.item()):
+        if math.isfinite(total.item()) and math.isfinite(norm.item()):
             self.adam.step()
-        return norm
+        return total, norm
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return Adam's state as tensors named `WEIGHT/STATE`."""

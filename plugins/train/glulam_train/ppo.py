@@ -5,6 +5,7 @@ Legend: `S` segments, `T` steps, `M` steps whose actions count.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from glulam_train.configs import PpoConfig
+    from glulam_train.ranks import Ranks
 
 __all__ = ["PpoLoss"]
 
@@ -29,6 +31,13 @@ class PpoLoss:
 
     def __init__(self, config: PpoConfig) -> None:
         self.config = config
+        self._moments: tuple[int, float, float] | None = None
+
+    def across_ranks(self, stored: TensorDictBase, ranks: Ranks) -> None:
+        """Take in what the advantages of all ranks are normalised by in the coming minibatch."""
+        if self.config.normalize_advantage:
+            valid = stored[self.config.valid_key]
+            self._moments = ranks.moments(stored[self.config.advantages_key][valid].double().cpu())
 
     def __call__(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and what to log about it."""
@@ -54,7 +63,7 @@ class PpoLoss:
 
     def _surrogate(self, ratio: Tensor, advantage: Tensor) -> tuple[Tensor, Tensor]:
         if self.config.normalize_advantage:
-            advantage = _normalized(advantage)
+            advantage = _normalized(advantage, self._moments)
         clip = self.config.clip
         clipped = ratio.clamp(1 - clip, 1 + clip)
         gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
@@ -70,9 +79,13 @@ class PpoLoss:
         return loss
 
 
-def _normalized(advantage: Tensor) -> Tensor:
-    if advantage.numel() < 2:  # noqa: PLR2004 - one number has no spread
+def _normalized(advantage: Tensor, moments: tuple[int, float, float] | None) -> Tensor:
+    """Shift and scale by number, mean and variance of all ranks' advantages, by their own where there are none."""
+    if (moments[0] if moments else advantage.numel()) < 2:  # noqa: PLR2004 - one number has no spread
         return advantage
+    if moments:
+        count, mean, variance = moments
+        return (advantage - mean) / max(math.sqrt(variance * count / (count - 1)), SMALLEST_SPREAD)
     return (advantage - advantage.mean()) / advantage.std().clamp_min(SMALLEST_SPREAD)
 
 

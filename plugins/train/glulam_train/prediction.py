@@ -44,11 +44,17 @@ class PredictionLoss(nn.Module):
         numbers = prod(policy.experience_spec()[self.config.target_key].shape)
         self.map = nn.Linear(width, numbers, device=policy.device, dtype=policy.dtype)
 
+    def counted(self, stored: TensorDictBase) -> Tensor:
+        """Return the steps that the loss is a mean over, `[S, T]`: whose action counted and whose episode went on."""
+        config = self.config
+        ended = stored["next", config.done_key] | stored["next", config.truncated_key]
+        counted: Tensor = stored[config.valid_key] & ~ended
+        return counted
+
     def forward(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and what to log about it."""
         config = self.config
-        ended = stored["next", config.done_key] | stored["next", config.truncated_key]  # (S, T)
-        counted = stored[config.valid_key] & ~ended
+        counted = self.counted(stored)  # (S, T)
         predicted = self.map(current[config.in_key][counted])  # (M, K)
         target = stored["next", config.target_key][counted].reshape(predicted.shape).to(predicted.dtype)
         error = (predicted - target).square().mean() if len(predicted) else predicted.sum()

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,41 +22,62 @@ from glulam import GlulamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from torch import Tensor
 
+    from glulam_train.ranks import Ranks
     from glulam_train.settings import TrainSettings
     from glulam_train.trainer import Trainer
 
-__all__ = ["Point", "ResumePoints"]
+__all__ = ["Point", "ResumePoints", "deal"]
 
 # What may change from one part of a run to the next.
-FREE = ("steps", "checkpoint_interval", "keep_checkpoints", "tensorboard", "device", "threads")
+FREE = ("steps", "checkpoint_interval", "keep_checkpoints", "tensorboard", "device", "threads", "rank_timeout")
 POLICY, TRAINER = "policy.safetensors", "trainer.safetensors"
 
 
 @attrs.frozen(eq=False)
 class Point:
-    """A verified point: its folder, `agent_steps`, the number of the `boundary`, and the trainer's state."""
+    """A verified point: its folder, `agent_steps`, the number of the `boundary`, and the trainer's state.
+
+    `others` is that of the trainers of the other ranks; `policy` the policy's file, where the folder is elsewhere.
+    """
 
     path: Path
     agent_steps: int
     boundary: int
     header: dict[str, Any]
     tensors: dict[str, Tensor]
+    others: tuple[tuple[dict[str, Any], dict[str, Tensor]], ...] = ()
+    policy: bytes | None = None
 
     @property
-    def policy(self) -> Path:
-        """The policy's checkpoint."""
-        return self.path / POLICY
+    def ranks(self) -> int:
+        """How many ranks trained."""
+        return int(self.header.get("ranks", 1))
 
-    def check(self, settings: TrainSettings) -> None:
-        """Refuse settings that are not those of this point.
+    @contextmanager
+    def policy_file(self) -> Iterator[Path]:
+        """Give the policy's checkpoint as a file."""
+        if self.policy is None:
+            yield self.path / POLICY
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / POLICY
+            path.write_bytes(self.policy)
+            yield path
+
+    def check(self, settings: TrainSettings, ranks: int = 1) -> None:
+        """Refuse settings or a number of ranks that are not those of this point.
 
         Raises:
             GlulamError: naming the fields that were changed.
         """
+        if ranks != self.ranks:
+            msg = f"{self.path.parent.parent} was trained by {_processes(self.ranks)} and cannot go on with "
+            msg += f"{_processes(ranks)}: start {_command(self.ranks)}, or another run from its checkpoint with "
+            msg += "init_from"
+            raise GlulamError(msg)
         ours, theirs = self.header["settings"], settings.plain()
         changed = [
             f"{name} from {ours.get(name)!r} to {theirs[name]!r}" for name in theirs if _differ(name, ours, theirs)
@@ -84,6 +108,18 @@ class Point:
         torch.set_rng_state(self.tensors["rng/torch"])  # last: nothing may draw in between
 
 
+def deal(point: Point | None, ranks: Ranks) -> Point | None:
+    """Give each rank its part of the point that the first has read, if it has; the others need not see its folder."""
+    if ranks.size == 1:
+        return point
+    parts: list[Point | None] = [None] * ranks.size
+    if point is not None:
+        policy = (point.path / POLICY).read_bytes()
+        others = [attrs.evolve(point, header=h, tensors=t, others=(), policy=policy) for h, t in point.others]
+        parts = [attrs.evolve(point, others=()), *others]
+    return ranks.deal(parts)
+
+
 class ResumePoints:
     """The points of a run.
 
@@ -96,11 +132,26 @@ class ResumePoints:
         self.path, self.keep = path, keep
 
     def save(self, trainer: Trainer, boundary: int) -> None:
-        """Write a point, whole or not at all, and drop the oldest.
+        """Have the first rank write a point, whole or not at all, and drop the oldest.
 
         Raises:
             GlulamError: if it cannot be written; the points before it are intact.
         """
+        header = {
+            "settings": trainer.settings.plain(),
+            "agent_steps": trainer.agent_steps,
+            "boundary": boundary,
+            "episodes": trainer.rollout.episodes.count,
+            "finished": list(trainer.rollout.episodes.finished),
+        }
+        if trainer.ranks.size > 1:
+            header["ranks"] = trainer.ranks.size
+        parts = trainer.ranks.collect((header, {name: tensor.detach().cpu() for name, tensor in _tensors(trainer)}))
+        with trainer.ranks.together():
+            if trainer.ranks.is_first:
+                self._write(trainer, parts)
+
+    def _write(self, trainer: Trainer, parts: list[tuple[dict[str, Any], dict[str, Tensor]]]) -> None:
         name = f"{trainer.agent_steps:012d}"
         part = self.path / f".{name}.part"
         try:
@@ -108,14 +159,8 @@ class ResumePoints:
                 shutil.rmtree(left, ignore_errors=True)
             part.mkdir(parents=True)
             glulam.save(trainer.policy, part / POLICY)
-            header = {
-                "settings": trainer.settings.plain(),
-                "agent_steps": trainer.agent_steps,
-                "boundary": boundary,
-                "episodes": trainer.rollout.episodes.count,
-                "finished": list(trainer.rollout.episodes.finished),
-            }
-            glulam.write_tensors(part / TRAINER, header, dict(_tensors(trainer)))
+            for rank, (header, tensors) in enumerate(parts):
+                glulam.write_tensors(part / _trainer_file(rank), header, tensors)
             _sync(part)
             shutil.rmtree(self.path / name, ignore_errors=True)
             part.rename(self.path / name)
@@ -136,10 +181,13 @@ class ResumePoints:
             try:
                 header, tensors = glulam.read_tensors(folder / TRAINER)
                 glulam.read_tensors(folder / POLICY)
+                others = tuple(
+                    glulam.read_tensors(folder / _trainer_file(rank)) for rank in range(1, header.get("ranks", 1))
+                )
             except GlulamError as error:
                 problems.append(str(error))
             else:
-                return Point(folder, header["agent_steps"], header["boundary"], header, tensors), problems
+                return Point(folder, header["agent_steps"], header["boundary"], header, tensors, others), problems
         return None, problems
 
     def clear(self) -> None:
@@ -155,6 +203,18 @@ class ResumePoints:
 
     def _named(self) -> list[Path]:
         return sorted(path for path in self.path.glob("*") if path.name.isdigit()) if self.path.is_dir() else []
+
+
+def _trainer_file(rank: int) -> str:
+    return f"trainer.rank{rank}.safetensors" if rank else TRAINER
+
+
+def _processes(count: int) -> str:
+    return "one process" if count == 1 else f"{count} ranks"
+
+
+def _command(ranks: int) -> str:
+    return "it without torchrun" if ranks == 1 else f"{ranks} with torchrun's --nnodes and --nproc-per-node"
 
 
 def _differ(name: str, ours: dict[str, Any], theirs: dict[str, Any]) -> bool:

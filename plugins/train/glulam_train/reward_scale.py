@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from glulam_train.ranks import Ranks
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,10 +30,11 @@ class RewardScale:
     Args:
         rows: B.
         gamma: discount of a step.
+        ranks: whose returns are counted; this process's alone when None.
     """
 
-    def __init__(self, rows: int, gamma: float) -> None:
-        self.gamma = gamma
+    def __init__(self, rows: int, gamma: float, ranks: Ranks | None = None) -> None:
+        self.gamma, self.ranks = gamma, ranks or Ranks.alone()
         self._sums = torch.zeros(rows, dtype=torch.float64)
         self._moments = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)  # count, mean, variance
 
@@ -49,12 +52,12 @@ class RewardScale:
             self._sums = self._sums * self.gamma + rewards[:, t]
             sums[:, t] = self._sums
             self._sums = self._sums.masked_fill(ended[:, t], 0)
-        returns = sums[valid]
+        new, new_mean, new_variance = self.ranks.moments(sums[valid])
         count, mean, variance = self._moments.tolist()
-        new, total = returns.numel(), count + returns.numel()
         if new:
-            gap = float(returns.mean()) - mean
-            spread = variance * count + float(returns.var(correction=0)) * new + gap**2 * count * new / total
+            total = count + new
+            gap = new_mean - mean
+            spread = variance * count + new_variance * new + gap**2 * count * new / total
             self._moments = torch.tensor([total, mean + gap * new / total, spread / total], dtype=torch.float64)
         return reward_tp1 / self.spread
 

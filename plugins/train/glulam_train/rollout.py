@@ -6,7 +6,9 @@ Legend: `B` rows of the environment; `H` steps. Names that end in `_tp1` hold at
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,8 +16,11 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from glulam import GlulamError
+from glulam_train.ranks import Ranks
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from glulam import Policy
     from glulam_train.buffer import ExperienceBuffer
@@ -68,10 +73,11 @@ class Episodes:
         self._returns.zero_()
         self._lengths.zero_()
 
-    def means(self) -> dict[str, float | None]:
-        """Return the mean return and length of recent episodes, None before the first has ended."""
-        count = len(self.finished)
-        sums = [sum(column) for column in zip(*self.finished, strict=True)] or [0, 0]
+    def means(self, ranks: Ranks | None = None) -> dict[str, float | None]:
+        """Return the mean return and length of recent episodes, on all ranks, None before the first has ended."""
+        returns, lengths = [sum(column) for column in zip(*self.finished, strict=True)] or [0, 0]
+        parts = (ranks or Ranks.alone()).gather((len(self.finished), returns, lengths))
+        count, *sums = (sum(column) for column in zip(*parts, strict=True))
         names = ("return_mean", "length_mean")
         return {name: total / count if count else None for name, total in zip(names, sums, strict=True)}
 
@@ -97,7 +103,8 @@ class Rollout:
         """Go on in another world of the same kind, from empty memory; unfinished episodes do not count."""
         self.world = world
         self.policy.reset_memory()
-        td = world.reset()
+        with _explained(world, "its start"):
+            td = world.reset()
         self._valid = torch.ones(td.batch_size, dtype=torch.bool)
         self._td = self._moved(td)
         if hasattr(self, "episodes"):
@@ -130,7 +137,8 @@ class Rollout:
 
     def _advance(self, t: int, actions: Tensor) -> None:
         """Apply the actions of step t, and keep what they led to."""
-        step = self.world.step(actions)
+        with _explained(self.world, f"step {t} of a rollout"):
+            step = self.world.step(actions)
         ended = (step.done | step.truncated).cpu()
         self.episodes.add(step.reward.cpu(), ended, self._valid)
         outcome = self.outcome
@@ -177,3 +185,19 @@ class Rollout:
         if self.policy.device.type == "cpu":
             return td
         return td.exclude("final_obs").to(self.policy.device)
+
+
+@contextmanager
+def _explained(world: World, when: str) -> Iterator[None]:
+    """Say what went wrong in an environment, and where, as an error that ends a training."""
+    try:
+        yield
+    except GlulamError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        msg = (
+            f"environment {world.spec.name!r} failed in {when} with {type(error).__name__}: {error} ({place.filename}, "
+            f"line {place.lineno}); the last checkpoint is intact"
+        )
+        raise GlulamError(msg) from error

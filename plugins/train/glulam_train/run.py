@@ -6,16 +6,20 @@ import math
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
+from rich.console import Console
 
 import glulam
 from glulam import GlulamError
+from glulam_train.equality import check_equal
 from glulam_train.folder import RunFolder
 from glulam_train.plot import draw_curve
 from glulam_train.progress import TrainingProgress
+from glulam_train.ranks import RankError, Ranks
+from glulam_train.resume import deal
 from glulam_train.scalars import Scalars
 from glulam_train.settings import read_settings
 from glulam_train.trainer import Trainer
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import FrameType
-
-    from rich.console import Console
 
     from glulam import Environment, Policy
     from glulam_train.resume import Point
@@ -43,6 +45,8 @@ class Run:
         overwrite: replace the files of an earlier run in that folder.
         point: where an earlier run of these settings in that folder stood, to go on from; see `resume`.
         allow_version_drift: accept checkpoints of other versions of plug-ins.
+        folder: that folder, where this process holds it already.
+        ranks: who trains together, all with the same settings; this process alone when None.
 
     Raises:
         GlulamError: if policy, environment, losses, settings or folder do not do.
@@ -57,51 +61,96 @@ class Run:
         point: Point | None = None,
         allow_version_drift: bool = False,
         folder: RunFolder | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.settings, self.point, self.drift = settings, point, allow_version_drift
+        self.ranks = ranks or Ranks.alone()
         self.folder = folder or RunFolder(out)
-        self.folder.check_free(overwrite=overwrite or point is not None)
+        with self.ranks.together():
+            if self.ranks.is_first:
+                self.folder.check_free(overwrite=overwrite or point is not None)
         self.rows: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self.stopped: str | None = None
         self.boundary = point.boundary if point else 0
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
-        device = _device(settings.device)
-        torch.manual_seed(settings.seed)
-        self.environment = self._make_environment()
+        with self.ranks.together():
+            device = _device(self.ranks.device(settings.device))
+            torch.manual_seed(settings.seed)
+            self.environment = self._make_environment()
         try:
-            self.policy = self._make_policy(device)
-            self.trainer = Trainer(self.policy, self.environment, settings)
-            if point is not None:
-                point.restore(self.trainer)
+            with self.ranks.together():
+                self._make_trainer(device)
+            self.ranks.broadcast(self.trainer.shared().values())
         except BaseException:
             self.environment.close()
             raise
 
     @classmethod
-    def resume(cls, out: Path, *, steps: int | None = None, allow_version_drift: bool = False) -> Self:
+    def begin(
+        cls,
+        settings: TrainSettings,
+        out: Path,
+        *,
+        overwrite: bool = False,
+        allow_version_drift: bool = False,
+        ranks: Ranks | None = None,
+    ) -> Self:
+        """Return a new run, or the one that the same torchrun has begun in the folder before it restarted its workers.
+
+        Raises:
+            GlulamError: as `Run` and `resume` do; or if ranks were given different settings.
+        """
+        ranks = ranks or Ranks.alone()
+        ranks.use_timeout(settings.rank_timeout)
+        _check_same(settings, ranks)
+        folder = RunFolder(out)
+        again, begun = ranks.tell((folder.is_of_this_launch(), folder.settings.is_file()))
+        if again and begun:
+            return cls.resume(out, settings=settings, allow_version_drift=allow_version_drift, ranks=ranks)
+        return cls(settings, out, overwrite=overwrite or again, allow_version_drift=allow_version_drift, ranks=ranks)
+
+    @classmethod
+    def resume(
+        cls,
+        out: Path,
+        *,
+        steps: int | None = None,
+        allow_version_drift: bool = False,
+        settings: TrainSettings | None = None,
+        ranks: Ranks | None = None,
+    ) -> Self:
         """Return the run of a folder as it was at its newest point; one killed before it had any starts anew.
 
         Args:
             out: the folder of an earlier run, however it ended.
             steps: agent-steps of the whole training, to train for longer than the settings say.
             allow_version_drift: go on with other versions of plug-ins; the numbers may not be the same then.
+            settings: those of the run, known already; read from the folder when None.
+            ranks: who trains together, as many as before; the first alone reads the folder.
 
         Raises:
             GlulamError: if the folder holds no run, another process trains in it, its settings were changed, no point
                 can be read, or its policy or environment cannot be made again. Nothing is removed.
         """
-        folder = RunFolder(out)
-        if not folder.settings.is_file():
-            msg = f"{out} holds no run: there is no settings.yaml in it"
-            raise GlulamError(msg)
-        settings = read_settings(folder.settings, steps=steps)
-        folder.hold()
+        ranks, folder = ranks or Ranks.alone(), RunFolder(out)
+        found: Any = None
         try:
-            point, problems = _point_of(folder, settings)
+            with ranks.together():
+                if ranks.is_first:
+                    found = _found(folder, settings, steps, ranks)
+            point = deal(found[0] if found else None, ranks)
+            chosen, problems = ranks.tell(found and found[1:])
+            ranks.use_timeout(chosen.rank_timeout)
             run = cls(
-                settings, out, overwrite=True, point=point, allow_version_drift=allow_version_drift, folder=folder
+                chosen,
+                out,
+                overwrite=True,
+                point=point,
+                allow_version_drift=allow_version_drift,
+                folder=folder,
+                ranks=ranks,
             )
         except BaseException:
             folder.release()
@@ -113,14 +162,24 @@ class Run:
 
     def _make_environment(self) -> Environment:
         settings = self.settings
-        seed = settings.environment_seed(self.boundary)
+        seed = settings.environment_seed(self.boundary, self.ranks.rank)
         return glulam.make_environment(settings.env, num_envs=settings.num_envs, seed=seed)
+
+    def _make_trainer(self, device: torch.device) -> None:
+        self.policy = self._make_policy(device)
+        self.trainer = Trainer(self.policy, self.environment, self.settings, self.ranks)
+        if not self.ranks.is_first:
+            torch.manual_seed(self.settings.action_seed(self.ranks.rank))
+        if self.point is not None:
+            self.point.restore(self.trainer)
 
     def _make_policy(self, device: torch.device) -> Policy:
         settings, world = self.settings, self.environment.spec
         if self.point is not None:
-            path, losses = self.point.policy, settings.losses
-            return glulam.load(path, world, losses=losses, device=str(device), allow_version_drift=self.drift)
+            with self.point.policy_file() as path:
+                return glulam.load(
+                    path, world, losses=settings.losses, device=str(device), allow_version_drift=self.drift
+                )
         policy = glulam.build(settings.policy, world, device=device, losses=settings.losses)
         if settings.init_from is not None:
             glulam.warm_start(
@@ -146,6 +205,8 @@ class Run:
             f"{buffer.bytes / 2**20:.1f} MiB ({buffer.bytes / steps:,.0f} bytes a step)"
         )
         lines = [sizes, *self.notes]
+        if self.ranks.size > 1:
+            lines.insert(1, f"so on each of {self.ranks.size} ranks")
         if self.point is not None:
             lines.append(f"resumed at {self.point.agent_steps:,} agent-steps")
         return "\n".join(lines)
@@ -160,8 +221,9 @@ class Run:
         Raises:
             GlulamError: if the folder cannot be written, before anything is trained; or if training diverges.
         """
+        shown = console if self.ranks.is_first else Console(quiet=True)
         try:
-            self._train(math.inf if seconds is None else seconds, TrainingProgress(self.settings.steps, console))
+            self._train(math.inf if seconds is None else seconds, TrainingProgress(self.settings.steps, shown))
         finally:
             self.folder.release()
 
@@ -169,19 +231,33 @@ class Run:
         self._start()
         before = self.rows[-1]["seconds"] if self.rows else 0.0
         start = time.perf_counter() - before
-        scalars = Scalars(self.folder, self.trainer.agent_steps, tensorboard=self.settings.tensorboard)
-        with scalars, progress, _interruptible() as asked:
+        with self.ranks.together():
+            scalars = self._scalars()
+        with scalars as written, progress, _interruptible() as asked:
             saved_at = self.trainer.agent_steps
             while self.trainer.agent_steps < self.settings.steps and self.stopped is None:
                 row = self._update(start)
-                scalars.write(row)
+                with self.ranks.together():
+                    if written is not None:
+                        written.write(row)
                 progress.show(row)
-                self.stopped = asked() or ("time limit" if row["seconds"] - before >= limit else None)
+                stopped = asked() or ("time limit" if row["seconds"] - before >= limit else None)
+                self.stopped = next((why for why in self.ranks.gather(stopped) if why), None)
                 if row["agent_steps"] - saved_at >= self.settings.checkpoint_interval:
                     saved_at = row["agent_steps"]
                     self._save()
             if self.trainer.agent_steps != saved_at:
                 self._save()  # while Ctrl-C still waits
+        with self.ranks.together():
+            if self.ranks.is_first:
+                self._draw()
+
+    def _scalars(self) -> Scalars | nullcontext[None]:
+        if not self.ranks.is_first:
+            return nullcontext()
+        return Scalars(self.folder, self.trainer.agent_steps, tensorboard=self.settings.tensorboard)
+
+    def _draw(self) -> None:
         title = f"{self.policy.resolved.name} in {self.settings.env}, seed {self.settings.seed}"
         try:
             draw_curve(self.rows, self.folder.curve, title)
@@ -191,26 +267,36 @@ class Run:
 
     def _start(self) -> None:
         """Have a folder to write to; whatever prevents saving shows now, not in an hour."""
+        with self.ranks.together():
+            if self.ranks.is_first and self.point is None:
+                self.folder.start(self.settings)
+            elif self.ranks.is_first and self.point is not None:
+                self.folder.write_settings(self.settings)
+                self.rows = self.folder.cut_metrics(self.point.agent_steps)
         if self.point is None:
-            self.folder.start(self.settings)
             self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
-        else:
-            self.folder.write_settings(self.settings)
-            self.rows = self.folder.cut_metrics(self.point.agent_steps)
-        glulam.save(self.policy, self.folder.checkpoint)
+        self._save_policy()
 
     def _save(self) -> None:
         """Enter fresh environments and save all that decides what follows.
 
         Every run does that, resumed or not: simulators cannot be saved, so that only thus both see the same.
         """
-        self.trainer.check_weights()
+        with self.ranks.together():
+            self.trainer.check_weights()
+        check_equal(self.trainer.shared(), self.ranks)
         self.boundary += 1
-        self.environment.close()
-        self.environment = self._make_environment()
-        self.trainer.enter(self.environment)
+        with self.ranks.together():
+            self.environment.close()
+            self.environment = self._make_environment()
+            self.trainer.enter(self.environment)
         self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
-        glulam.save(self.policy, self.folder.checkpoint)
+        self._save_policy()
+
+    def _save_policy(self) -> None:
+        with self.ranks.together():
+            if self.ranks.is_first:
+                glulam.save(self.policy, self.folder.checkpoint)
 
     def _update(self, start: float) -> dict[str, Any]:
         before = self.rows[-1]["seconds"] if self.rows else 0.0
@@ -218,7 +304,7 @@ class Run:
         seconds = time.perf_counter() - start
         speed = self.trainer.steps_per_update / max(seconds - before, 1e-9)
         head = {"agent_steps": self.trainer.agent_steps, "seconds": seconds, "steps_per_second": speed}
-        row = head | {"episodes": self.trainer.rollout.episodes.count} | metrics
+        row = head | {"episodes": sum(self.ranks.gather(self.trainer.rollout.episodes.count))} | metrics
         row = {name: value if value is None or math.isfinite(value) else None for name, value in row.items()}
         self.rows.append(row)
         return row
@@ -229,11 +315,34 @@ class Run:
         self.folder.release()
 
 
-def _point_of(folder: RunFolder, settings: TrainSettings) -> tuple[Point | None, list[str]]:
+def _check_same(settings: TrainSettings, ranks: Ranks) -> None:
+    """Refuse ranks that were started with different settings."""
+    first, *others = ranks.gather(settings.plain())
+    for rank, theirs in enumerate(others, start=1):
+        changed = [f"{name} is {theirs[name]!r}, not {mine!r}" for name, mine in first.items() if theirs[name] != mine]
+        if changed:
+            msg = f"rank {rank} was started with other settings than rank 0: {'; '.join(changed)}"
+            raise RankError(msg)
+
+
+def _found(
+    folder: RunFolder, settings: TrainSettings | None, steps: int | None, ranks: Ranks
+) -> tuple[Point | None, TrainSettings, list[str]]:
+    """Return where a run is to go on, with which settings, and what was skipped; this process holds the folder then."""
+    if not folder.settings.is_file():
+        msg = f"{folder.path} holds no run: there is no settings.yaml in it"
+        raise GlulamError(msg)
+    settings = settings or read_settings(folder.settings, steps=steps)
+    folder.hold()
+    point, problems = _point_of(folder, settings, ranks)
+    return point, settings, problems
+
+
+def _point_of(folder: RunFolder, settings: TrainSettings, ranks: Ranks) -> tuple[Point | None, list[str]]:
     """Return where a run is to go on, None for one that was killed before it had begun, and what was skipped."""
     point, problems = folder.resume_points(settings).newest()
     if point is not None:
-        point.check(settings)
+        point.check(settings, ranks.size)
     elif folder.is_trained:
         found = "; ".join(problems) or f"there are no points in {folder.points}"
         msg = f"{folder.path} cannot be resumed: {found}. Its files are as they were; to start from its checkpoint, "

@@ -58,6 +58,7 @@ class TrainSettings:
     gae_lambda: float = setting(number(most=1), 0.95)
     max_grad_norm: float = setting(number(above=0), 0.5)
     device: str = setting(text("a device of torch, such as cpu or cuda"), "cpu")
+    rank_timeout: float = setting(number(above=0), 120.0)  # seconds after which a rank that is silent is lost
     threads: int | None = setting(whole(1, MAX_THREADS, optional=True), None)  # null: as many as torch chooses
     checkpoint_interval: int = setting(whole(1), 200_000)  # agent-steps; first and last are saved in any case
     keep_checkpoints: int = setting(whole(1), 3)  # how many of the latest points to resume from are kept
@@ -100,14 +101,18 @@ class TrainSettings:
         """The names of the losses, in order."""
         return [loss if isinstance(loss, str) else loss["loss"] for loss in self.losses]
 
-    def environment_seed(self, boundary: int = 0) -> int:
-        """Return the seed of the episodes after a checkpoint, the start being number 0.
+    def environment_seed(self, boundary: int = 0, rank: int = 0) -> int:
+        """Return the seed of a rank's episodes after a checkpoint, the start being number 0.
 
         It is even, while evaluation uses odd ones, so they share no episode.
         """
-        if not boundary:
+        if not (boundary or rank):
             return 2 * self.seed
-        return 2 * (int(np.random.SeedSequence((self.seed, boundary)).generate_state(1)[0]) % MAX_SEED)
+        return 2 * _drawn(self.seed, boundary, *([rank] if rank else []))
+
+    def action_seed(self, rank: int) -> int:
+        """Return the seed of what a rank draws once the policy is built."""
+        return _drawn(self.seed, 0, 0, rank)
 
 
 def read_settings(path: Path | None, assignments: Iterable[str] = (), **given: object) -> TrainSettings:
@@ -126,6 +131,10 @@ def read_settings(path: Path | None, assignments: Iterable[str] = (), **given: o
         _assign(data, assignment)
     data |= {name: value for name, value in given.items() if value is not None}
     return TrainSettings.from_mapping(data, where="settings" if path is None else str(path))
+
+
+def _drawn(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) % MAX_SEED
 
 
 def _read(path: Path) -> dict[str, Any]:

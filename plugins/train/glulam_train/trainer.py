@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
@@ -17,6 +17,7 @@ from glulam_train.buffer import ExperienceBuffer
 from glulam_train.checks import COMPUTED, check_losses, check_settings, checked_result
 from glulam_train.diagnosis import first_not_finite
 from glulam_train.optimizer import Optimizer, policy_parts
+from glulam_train.ranks import RankError, Ranks
 from glulam_train.reward_scale import RewardScale
 from glulam_train.rollout import Rollout
 from glulam_train.world import World
@@ -42,14 +43,17 @@ class Trainer:
         policy: built with the losses that it is to be trained with.
         environment: played on without a break.
         settings: the numbers.
+        ranks: who trains the same policy, each with a trainer of its own; this process alone when None.
 
     Raises:
         GlulamError: if the minibatches do not divide the segments, a loss wants what the trainer does not
             compute, or a loss does not know of actions that the environment ignores.
     """
 
-    def __init__(self, policy: Policy, environment: Environment, settings: TrainSettings) -> None:
-        self.policy, self.settings = policy, settings
+    def __init__(
+        self, policy: Policy, environment: Environment, settings: TrainSettings, ranks: Ranks | None = None
+    ) -> None:
+        self.policy, self.settings, self.ranks = policy, settings, ranks or Ranks.alone()
         self.agent_steps = 0
         self.losses = dict(zip(settings.loss_names, policy.resolved.losses, strict=True))
         world = World(environment)
@@ -74,8 +78,10 @@ class Trainer:
             following={key for loss in self.losses.values() for key in loss.next_keys},
             device=policy.device,
         )
-        self.optimizer = Optimizer(policy, self._own_weights(), settings)
-        self.reward_scale = RewardScale(self.rollout.rows, settings.gamma) if settings.normalize_returns else None
+        self.optimizer = Optimizer(policy, self._own_weights(), settings, self.ranks)
+        self.reward_scale = (
+            RewardScale(self.rollout.rows, settings.gamma, self.ranks) if settings.normalize_returns else None
+        )
         self.shuffles = torch.Generator().manual_seed(settings.seed)
         self._statistics: list[Any] = [
             part for part in _trained(policy, settings) if hasattr(part, "update_statistics")
@@ -83,8 +89,16 @@ class Trainer:
 
     @property
     def steps_per_update(self) -> int:
-        """Agent-steps of one update."""
-        return self.rollout.rows * self.settings.horizon
+        """Agent-steps of one update, over all ranks."""
+        return self.ranks.size * self.rollout.rows * self.settings.horizon
+
+    def shared(self) -> dict[str, Tensor]:
+        """Return what is the same on all ranks: weights and statistics by name."""
+        tensors = {name: value for name, value in self.policy.state_dict().items() if isinstance(value, torch.Tensor)}
+        tensors |= {name: weight.detach() for name, weight in self._own_weights().items()}
+        if self.reward_scale is not None:
+            tensors |= {f"reward_scale.{name}": value for name, value in self.reward_scale.state_dict().items()}
+        return tensors
 
     def enter(self, environment: Environment) -> None:
         """Go on in another environment of the same kind; memory and unfinished episodes are forgotten."""
@@ -104,16 +118,29 @@ class Trainer:
         """
         rate = self.optimizer.start_update(self.agent_steps)
         self._call("start_update", self.agent_steps)
-        outcome = self.rollout.collect(self.buffer)
+        with self.ranks.together():
+            outcome = self.rollout.collect(self.buffer)
+            self._check_world(outcome)
         self._compute(outcome)
-        self._check_world(outcome)
         means, ratio_error = self._epochs()
-        for module in self._statistics:  # between updates: within one, training and rollout must see the same numbers
-            module.update_statistics(self.buffer["env_obs"].flatten(0, 1))
+        self._update_statistics()
         self.agent_steps += self.steps_per_update
         if self.reward_scale is not None:
             means["reward_scale"] = self.reward_scale.spread
-        return {**self.rollout.episodes.means(), **means, "ratio_error": ratio_error, "learning_rate": rate}
+        return {**self.rollout.episodes.means(self.ranks), **means, "ratio_error": ratio_error, "learning_rate": rate}
+
+    def _update_statistics(self) -> None:
+        """Show what all ranks saw to the layers that keep statistics.
+
+        Between updates, since within one training and rollout must see the same numbers.
+        """
+        if not self._statistics:
+            return
+        seen = self.buffer["env_obs"]
+        if any(module.state_dict() for module in self._statistics):  # else there is nothing to keep
+            seen = torch.cat(self.ranks.gather_tensors(seen))
+        for module in self._statistics:
+            module.update_statistics(seen.flatten(0, 1))
 
     def _epochs(self) -> tuple[dict[str, float | None], float]:
         """Learn from the buffer; return the mean of each metric, and the ratio error of the first minibatch."""
@@ -124,12 +151,32 @@ class Trainer:
                 current, learned = self._evaluate(part)
                 if not count:
                     ratio_error = _ratio_error(current, learned.steps)
-                if self.rollout.world.has_garbage and not bool(learned.steps["valid"].any()):
+                if self.rollout.world.has_garbage and not self._any_counts(learned):
                     continue  # all of its actions were ignored
                 count += 1
                 for name, value in self._learn(current, learned).items():
                     sums[name] += value
-        return {name: float(total) / count for name, total in sums.items()}, ratio_error
+        found = self.ranks.gather(({name: float(total) for name, total in sums.items()}, ratio_error))
+        names = dict.fromkeys(name for totals, _ in found for name in totals)
+        means = {name: sum(totals.get(name, 0.0) for totals, _ in found) / count for name in names}
+        return {**means}, max(error for _, error in found)
+
+    def _any_counts(self, part: Minibatch) -> bool:
+        return bool(self.ranks.sum(part.steps["valid"].any().float()))
+
+    def _shares(self, part: Minibatch, stored: TensorDict) -> list[float]:
+        """Return what part each loss of this rank is of that loss over all ranks: its part of the steps that count."""
+        if self.ranks.size == 1:
+            return [1.0 for _ in self.terms]
+        counts = []
+        for name, term in self.terms.items():
+            if hasattr(term, "counted"):
+                counts.append(float(term.counted(stored).sum()))
+            elif "valid" in self.losses[name].stored_keys:
+                counts.append(float(stored["valid"].sum()))
+            else:
+                counts.append(float(part.steps.batch_size.numel()))
+        return self.ranks.shares(counts)
 
     def _evaluate(self, part: Minibatch) -> tuple[TensorDict, Minibatch]:
         """Return what the policy makes of some segments now, and the steps of them that are learned from.
@@ -165,27 +212,41 @@ class Trainer:
                 self.buffer.fill(key, value)
 
     def _learn(self, current: TensorDict, part: Minibatch) -> dict[str, Tensor | float]:
-        """Take one step down the gradient of the losses of a minibatch."""
+        """Take one step down the gradient of the losses of a minibatch; what is returned adds up over the ranks."""
         metrics: dict[str, Tensor | float] = {}
         total: Tensor | float = 0.0
         stored, losses = part.stored(), {}
-        for name, term in self.terms.items():
+        if self.ranks.size > 1:
+            self._call("across_ranks", stored, self.ranks)
+        shares = self._shares(part, stored)
+        for (name, term), share in zip(self.terms.items(), shares, strict=True):
+            if not share:
+                continue  # nothing of it counts here
             losses[name], details = checked_result(name, term(current, stored))
-            total = total + losses[name]
-            metrics |= {f"{name}/{key}": value for key, value in details.items()}
-        if not isinstance(total, torch.Tensor) or not total.requires_grad:
+            total = total + share * losses[name]
+            metrics |= {f"{name}/{key}": share * value for key, value in details.items()}
+        if losses and not (isinstance(total, torch.Tensor) and total.requires_grad):
             msg = f"the losses {', '.join(self.terms)} have no gradient: nothing would be learned"
             raise GlulamError(msg)
-        norm = self.optimizer.step(total)
-        if not (math.isfinite(total.item()) and math.isfinite(norm.item())):
-            place = first_not_finite(self.policy, part.steps, part.starts, losses)
-            msg = (
-                f"training stopped after {self.agent_steps} agent-steps: the loss is {total.item()}, the norm of its "
-                f"gradient {norm.item()}; what first is not finite is {place}. The last checkpoint is intact. Try a "
-                f"smaller learning_rate than {self.settings.learning_rate:g}"
-            )
-            raise GlulamError(msg)
-        return metrics | {"loss": total.detach(), "grad_norm": norm}
+        mine = torch.as_tensor(total, device=self.policy.device)
+        whole, norm = self.optimizer.step(mine)
+        if not (math.isfinite(whole.item()) and math.isfinite(norm.item())):
+            self._stop(part, losses, mine, whole, norm)
+        return metrics | {"loss": mine.detach(), "grad_norm": norm / self.ranks.size}
+
+    def _stop(self, part: Minibatch, losses: dict[str, Tensor], mine: Tensor, whole: Tensor, norm: Tensor) -> NoReturn:
+        """Say where a number that is none came from, on all ranks what the first says in which there is one."""
+        gradients = [weight.grad for weight in self.optimizer.parameters if weight.grad is not None]
+        bad = not all(bool(tensor.isfinite().all()) for tensor in (mine, *gradients))
+        place = first_not_finite(self.policy, part.steps, part.starts, losses) if bad or self.ranks.is_first else None
+        found = self.ranks.gather((bad, place))
+        rank = next((rank for rank, (bad, _) in enumerate(found) if bad), 0)
+        msg = (
+            f"training stopped after {self.agent_steps} agent-steps: the loss is {whole.item()}, the norm of its "
+            f"gradient {norm.item()}; what first is not finite is {found[rank][1]}. The last checkpoint is intact. "
+            f"Try a smaller learning_rate than {self.settings.learning_rate:g}"
+        )
+        raise GlulamError(msg) if self.ranks.size == 1 else RankError(f"rank {rank}: {msg}")
 
     def check_weights(self) -> None:
         """Refuse to go on, or to be saved, with weights that are not finite.

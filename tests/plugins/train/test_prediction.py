@@ -53,7 +53,7 @@ class TestTraining:
         made = trainer(losses=("ppo", "prediction"), minibatches=1, epochs=1)
         seen = []
         learn = made._learn
-        monkeypatch.setattr(made, "_learn", lambda current, stored: seen.append(stored) or learn(current, stored))
+        monkeypatch.setattr(made, "_learn", lambda current, part: seen.append(part.stored()) or learn(current, part))
         made.update()
         after = made.rollout._td
         following = seen[0]["next"]

@@ -36,7 +36,7 @@ class TestBurnIn:
         seen = []
         learn = made._learn
         monkeypatch.setattr(
-            made, "_learn", lambda current, stored: seen.append((current, stored)) or learn(current, stored)
+            made, "_learn", lambda current, part: seen.append((current, part.stored())) or learn(current, part)
         )
         assert made.update()["ratio_error"] < 1e-5
         [(current, stored)] = seen

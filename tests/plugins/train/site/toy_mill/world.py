@@ -2,8 +2,11 @@
 
 Row b's episodes last 3 + b % 4 steps (`toy:cues`) and end by turns in termination and truncation. `toy:short`
 has one agent, episodes of one step, and a reward of 1 whatever happens. `toy:MODE`, a mode of autoreset, plays the
-same episodes in each mode.
+same episodes in each mode. `toy:deadly` kills its process in step 30 of rank 1, unless torchrun has restarted it.
 """
+
+import os
+import signal
 
 import attrs
 import torch
@@ -70,6 +73,19 @@ class World:
         self.closed = True
 
 
+class Deadly(World):
+    """Counts the steps of the process, whose environments are made anew now and then."""
+
+    steps = 0
+
+    def step(self, actions):
+        Deadly.steps += 1
+        first = os.environ.get("TORCHELASTIC_RESTART_COUNT") == "0"
+        if Deadly.steps == 30 and os.environ.get("RANK") == "1" and first:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(actions)
+
+
 class Modes:
     """Episode e of row b lasts 1 + (b + 2e) % 4 steps, ends by turns in termination and truncation, and shows at its
     step k the cue (b + 3e + k) % 4; all of it whatever the mode. Tensors are reused.
@@ -132,6 +148,7 @@ class Modes:
 TASKS = {
     "cues": (SPEC, (3, 4, 5, 6)),
     "uneven": (attrs.evolve(SPEC, name="toy:uneven"), (1, 9)),
+    "deadly": (attrs.evolve(SPEC, name="toy:deadly"), (3, 4, 5, 6)),
     "short": (attrs.evolve(SPEC, name="toy:short", num_agents=1), (1,)),
 }
 TASKS |= {
@@ -151,7 +168,7 @@ class Worlds:
         spec = self.spec(task)
         if task == spec.autoreset:
             return Modes(spec, num_envs * spec.num_agents)
-        return World(spec, TASKS[task][1], num_envs, seed)
+        return (Deadly if task == "deadly" else World)(spec, TASKS[task][1], num_envs, seed)
 
 
 worlds = Worlds()
