@@ -138,6 +138,10 @@ class LossConfig(_Keyed):
           to the TensorDict `[B]`;
         * `start_update(agent_steps)`: before the minibatches of an update, with the agent-steps trained so far;
         * `reset_memory()`: wherever the policy forgets;
+        * `counted(stored)`: which steps the loss is a mean over, bool `[B, T]`, where several processes train together;
+          left out, those that `valid` marks if the loss reads it, else all;
+        * `across_ranks(stored, ranks)`: there too, in each minibatch of every process and before the loss is called, if
+          it is: the place for numbers over all of them, by `ranks.moments(tensor)` and `ranks.sum(tensor)`;
         * `state_dict()` and `load_state_dict(state)`: what a resumed run must know, tensors by name.
         """
         msg = f"{type(self).__name__} has no build(); return the loss from it"

@@ -30,6 +30,7 @@ from tests.evidence import (
     lessons,
     memory_tasks,
     mutants,
+    ranks,
     torchrl_cartpole,
     transfer,
 )
@@ -44,7 +45,7 @@ EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for t
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
 EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum", "full", "seeds")}
 EXPERIMENTS |= {f"lessons_{name}": lambda name=name: lessons.run(name) for name in lessons.LESSONS}
-EXPERIMENTS |= {"mutants": mutants.run}
+EXPERIMENTS |= {"mutants": mutants.run, "ranks": ranks.run}
 EXPERIMENTS |= {
     "discovery": discovery.run,
     "memory": memory.run,

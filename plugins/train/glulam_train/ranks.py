@@ -107,7 +107,6 @@ class Ranks:
         if name != "cuda":
             msg = f"device is {name!r}, which all ranks of a machine would share: write cuda, and each takes its own"
             raise GlulamError(msg)
-        torch.cuda.set_device(self.local_rank)
         return f"cuda:{self.local_rank}"
 
     def sum(self, tensor: Tensor) -> Tensor:

@@ -77,6 +77,8 @@ class Run:
             torch.set_num_threads(settings.threads)
         with self.ranks.together():
             device = _device(self.ranks.device(settings.device))
+            if self.ranks.size > 1 and device.type == "cuda":
+                torch.cuda.set_device(device)  # NCCL takes the present one
             torch.manual_seed(settings.seed)
             self.environment = self._make_environment()
         try:
