@@ -320,3 +320,8 @@ def test_a_time_limit_that_is_none_is_refused(glulam, seconds):
         f"error: GLULAM_IMPORT_SECONDS is '{seconds}'; write a positive number of seconds, at most 86,400"
         in done.stderr
     )
+
+
+def test_it_is_a_module_too():
+    done = subprocess.run([sys.executable, "-m", "glulam", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("glulam, version ")

@@ -57,7 +57,7 @@ def killed(folder):
     for number in range(KILLS):
         out = folder / f"killed-{number}"
         process = torchrun(out, "--standalone", "--nproc-per-node", "2", "--max-restarts", "3")
-        at, rank = moments.uniform(0, 0.9) * STEPS, moments.randrange(2)
+        at, rank = moments.uniform(0, 0.9) * STEPS, number % 2
         reached(out, at, process)
         os.kill(worker(process, rank), signal.SIGKILL)
         result = ended(process, out)

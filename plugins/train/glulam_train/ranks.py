@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import time
-import uuid
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from torch import distributed
-from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from glulam import GlulamError
+from glulam_train.meeting import fresh_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +29,6 @@ T = TypeVar("T")
 
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 JOINING = 120.0  # seconds for all ranks to be there, once torchrun has started them
-POLLING = 0.02
 
 
 class RankError(GlulamError):
@@ -75,7 +72,7 @@ class Ranks:
         try:
             limit = timedelta(seconds=JOINING)
             store, _, _ = next(rendezvous("env://", timeout=limit))
-            store = _fresh(store, rank, size)
+            store = fresh_part(store, rank, size, JOINING)
             distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=limit)
         except (RuntimeError, ValueError) as error:
             where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
@@ -261,33 +258,6 @@ class Ranks:
                 "itself, and so does glulam train --resume FOLDER"
             )
             raise RankError(msg) from error
-
-
-def _fresh(store: Any, rank: int, size: int) -> Any:  # noqa: ANN401 - torch names no type for all stores
-    """Return a part of a store of which all ranks of this start know, and none of an earlier one.
-
-    torchrun gives restarted workers the store of those before, and with it the addresses of processes that are dead.
-    So each rank writes what it alone knows, and takes the name of the part from an answer to just that; the first
-    rank answers whatever it finds, until all have taken note.
-    """
-    own = uuid.uuid4().hex
-    if rank:
-        store.set(f"glulam/hello/{rank}", own)
-        name = store.get(f"glulam/answer/{own}").decode()  # waits for it
-        store.set(f"glulam/{name}/{rank}", "here")
-        return PrefixStore(name, store)
-    deadline = time.monotonic() + JOINING
-    missing = list(range(1, size))
-    while missing:
-        if time.monotonic() > deadline:
-            msg = f"rank {missing[0]} did not come within {JOINING:g} seconds"
-            raise RuntimeError(msg)
-        for other in missing:
-            if store.check([f"glulam/hello/{other}"]):
-                store.set(f"glulam/answer/{store.get(f'glulam/hello/{other}').decode()}", own)
-        time.sleep(POLLING)
-        missing = [other for other in missing if not store.check([f"glulam/{own}/{other}"])]
-    return PrefixStore(own, store)
 
 
 def _by_dtype(parameters: Iterable[Tensor]) -> list[list[Tensor]]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -15,21 +13,21 @@ from rich.console import Console
 import glulam
 from glulam import GlulamError
 from glulam_train.equality import check_equal
+from glulam_train.first_policy import first_policy
 from glulam_train.folder import RunFolder
 from glulam_train.plot import draw_curve
 from glulam_train.progress import TrainingProgress
-from glulam_train.ranks import RankError, Ranks
+from glulam_train.ranks import Ranks
 from glulam_train.resume import deal
+from glulam_train.returning import check_same, found_in
 from glulam_train.scalars import Scalars
-from glulam_train.settings import read_settings
+from glulam_train.signals import interruptible
 from glulam_train.trainer import Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-    from types import FrameType
 
-    from glulam import Environment, Policy
+    from glulam import Environment
     from glulam_train.resume import Point
     from glulam_train.settings import TrainSettings
 
@@ -106,7 +104,7 @@ class Run:
         """
         ranks = ranks or Ranks.alone()
         ranks.use_timeout(settings.rank_timeout)
-        _check_same(settings, ranks)
+        check_same(settings, ranks)
         folder = RunFolder(out)
         again, begun = ranks.tell((folder.is_of_this_launch(), folder.settings.is_file()))
         if again and begun:
@@ -141,7 +139,7 @@ class Run:
         try:
             with ranks.together():
                 if ranks.is_first:
-                    found = _found(folder, settings, steps, ranks)
+                    found = found_in(folder, settings, steps, ranks)
             point = deal(found[0] if found else None, ranks)
             chosen, problems = ranks.tell(found and found[1:])
             ranks.use_timeout(chosen.rank_timeout)
@@ -168,33 +166,12 @@ class Run:
         return glulam.make_environment(settings.env, num_envs=settings.num_envs, seed=seed)
 
     def _make_trainer(self, device: torch.device) -> None:
-        self.policy = self._make_policy(device)
+        self.policy = first_policy(self.settings, self.environment.spec, device, self.point, drift=self.drift)
         self.trainer = Trainer(self.policy, self.environment, self.settings, self.ranks)
         if not self.ranks.is_first:
             torch.manual_seed(self.settings.action_seed(self.ranks.rank))
         if self.point is not None:
             self.point.restore(self.trainer)
-
-    def _make_policy(self, device: torch.device) -> Policy:
-        settings, world = self.settings, self.environment.spec
-        if self.point is not None:
-            with self.point.policy_file() as path:
-                return glulam.load(
-                    path, world, losses=settings.losses, device=str(device), allow_version_drift=self.drift
-                )
-        policy = glulam.build(settings.policy, world, device=device, losses=settings.losses)
-        if settings.init_from is not None:
-            glulam.warm_start(
-                policy,
-                settings.init_from,
-                settings.init_layers,
-                learn_names=settings.init_learn_names,
-                allow_version_drift=self.drift,
-            )
-        elif settings.init_layers is not None:
-            msg = "init_layers names layers of a checkpoint: write init_from too"
-            raise GlulamError(msg)
-        return policy
 
     def describe(self) -> str:
         """Return the sizes of policy and buffer, as printed at the start."""
@@ -235,7 +212,7 @@ class Run:
         start = time.perf_counter() - before
         with self.ranks.together():
             scalars = self._scalars()
-        with scalars as written, progress, _interruptible() as asked:
+        with scalars as written, progress, interruptible() as asked:
             saved_at = self.trainer.agent_steps
             while self.trainer.agent_steps < self.settings.steps and self.stopped is None:
                 row = self._update(start)
@@ -315,63 +292,6 @@ class Run:
         """Free the environment and the folder."""
         self.environment.close()
         self.folder.release()
-
-
-def _check_same(settings: TrainSettings, ranks: Ranks) -> None:
-    """Refuse ranks that were started with different settings."""
-    first, *others = ranks.gather(settings.plain())
-    for rank, theirs in enumerate(others, start=1):
-        changed = [f"{name} is {theirs[name]!r}, not {mine!r}" for name, mine in first.items() if theirs[name] != mine]
-        if changed:
-            msg = f"rank {rank} was started with other settings than rank 0: {'; '.join(changed)}"
-            raise RankError(msg)
-
-
-def _found(
-    folder: RunFolder, settings: TrainSettings | None, steps: int | None, ranks: Ranks
-) -> tuple[Point | None, TrainSettings, list[str]]:
-    """Return where a run is to go on, with which settings, and what was skipped; this process holds the folder then."""
-    if not folder.settings.is_file():
-        msg = f"{folder.path} holds no run: there is no settings.yaml in it"
-        raise GlulamError(msg)
-    settings = settings or read_settings(folder.settings, steps=steps)
-    folder.hold()
-    point, problems = _point_of(folder, settings, ranks)
-    return point, settings, problems
-
-
-def _point_of(folder: RunFolder, settings: TrainSettings, ranks: Ranks) -> tuple[Point | None, list[str]]:
-    """Return where a run is to go on, None for one that was killed before it had begun, and what was skipped."""
-    point, problems = folder.resume_points(settings).newest()
-    if point is not None:
-        point.check(settings, ranks.size)
-    elif folder.is_trained:
-        found = "; ".join(problems) or f"there are no points in {folder.points}"
-        msg = f"{folder.path} cannot be resumed: {found}. Its files are as they were; to start from its checkpoint, "
-        msg += f"glulam train --config {folder.settings} --set init_from={folder.checkpoint} --out FOLDER"
-        raise GlulamError(msg)
-    return point, problems
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], str | None]]:
-    """Give a function that says whether a signal asked to stop, and which; a second Ctrl-C stops at once."""
-    asked: list[str] = []
-
-    def ask(number: int, _: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(signal.Signals(number).name)
-
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield lambda: None
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked[0] if asked else None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _device(name: str) -> torch.device:

@@ -237,13 +237,14 @@ class Trainer:
     def _stop(self, part: Minibatch, losses: dict[str, Tensor], mine: Tensor, whole: Tensor, norm: Tensor) -> NoReturn:
         """Say where a number that is none came from, on all ranks what the first says in which there is one."""
         gradients = [weight.grad for weight in self.optimizer.parameters if weight.grad is not None]
-        bad = not all(bool(tensor.isfinite().all()) for tensor in (mine, *gradients))
-        place = first_not_finite(self.policy, part.steps, part.starts, losses) if bad or self.ranks.is_first else None
-        found = self.ranks.gather((bad, place))
-        rank = next((rank for rank, (bad, _) in enumerate(found) if bad), 0)
+        finite = all(bool(tensor.isfinite().all()) for tensor in (mine, *gradients))
+        place = first_not_finite(self.policy, part.steps, part.starts, losses)
+        rank, place = next(
+            ((k, at) for k, (fine, at) in enumerate(self.ranks.gather((finite, place))) if not fine), (0, place)
+        )
         msg = (
             f"training stopped after {self.agent_steps} agent-steps: the loss is {whole.item()}, the norm of its "
-            f"gradient {norm.item()}; what first is not finite is {found[rank][1]}. The last checkpoint is intact. "
+            f"gradient {norm.item()}; what first is not finite is {place}. The last checkpoint is intact. "
             f"Try a smaller learning_rate than {self.settings.learning_rate:g}"
         )
         raise GlulamError(msg) if self.ranks.size == 1 else RankError(f"rank {rank}: {msg}")

@@ -3,10 +3,12 @@
 The processes are forked from a server that has imported torch once.
 """
 
+import errno
 import json
 import multiprocessing
 import os
 import pickle
+import signal
 import socket
 import time
 import traceback
@@ -15,6 +17,7 @@ import torch
 from rich.console import Console
 
 import glulam
+from glulam_train import resume
 from glulam_train.equality import _checksum, check_equal
 from glulam_train.ranks import Ranks
 from glulam_train.run import Run
@@ -152,9 +155,9 @@ def three_runs(ranks, folder, changes):
 
 
 def faulty(ranks, out, fault):
-    """Train until something goes wrong in rank 1."""
+    """Train until something goes wrong in one rank."""
     run = make_run(ranks, out, losses=("ppo", "toy_l2"))
-    if ranks.rank == 1:
+    if ranks.rank == (fault != "disk"):
         FAULTS[fault](run)
     return finish(run)
 
@@ -192,6 +195,14 @@ def _raise(_):
     raise ValueError(msg)
 
 
+def _full(run):
+    def sync(folder):
+        if run.trainer.agent_steps:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    resume._sync = sync  # this process is the rank's own
+
+
 def _drift(run):
     def drifted():
         result = update()
@@ -207,7 +218,23 @@ FAULTS = {
     "reward": lambda run: _spoil(run.environment, "step", 30, _nan_reward),
     "raise": lambda run: _spoil(run.environment, "step", 30, _raise),
     "drift": _drift,
+    "disk": _full,
 }
+
+
+def stopped(ranks, out):
+    """Ask rank 1 alone to stop, while it is about to begin its second update."""
+    run = make_run(ranks, out)
+    update = run.trainer.update
+
+    def interrupted():
+        if ranks.rank == 1 and run.trainer.agent_steps == 64:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return update()
+
+    run.trainer.update = interrupted
+    finish(run)
+    return run.stopped, run.trainer.agent_steps
 
 
 def resumed(ranks, out):

@@ -85,6 +85,13 @@ class TestRanks:
         with pytest.raises(GlulamError, match="^no room$"):
             ranked.one_fails(ranks)
 
+    def test_a_gpu_for_each(self):
+        assert Ranks(1, 2, local_rank=1).device("cuda") == "cuda:1"
+        assert Ranks(1, 2, local_rank=1).device("cpu") == "cpu"
+        assert Ranks.alone().device("cuda:3") == "cuda:3"
+        with pytest.raises(GlulamError, match=r"device is 'cuda:0', which all ranks .* would share: write cuda, and"):
+            Ranks(1, 2, local_rank=1).device("cuda:0")
+
     def test_what_they_tell_each_other(self):
         first, second = play(ranked.primitives)
         for found in (first, second):
@@ -206,7 +213,7 @@ class TestRuns:
 
 
 class TestFaults:
-    """What goes wrong in rank 1 alone stops both, with what rank 1 says of it."""
+    """What goes wrong in one rank alone stops both, with what that rank says of it."""
 
     @pytest.mark.parametrize(
         ("fault", "message"),
@@ -220,6 +227,7 @@ class TestFaults:
                 "rank 1: training stopped after 192 agent-steps: environment 'toy:cues' gave a reward that is n",
             ),
             ("raise", "rank 1: environment 'toy:cues' failed in step 6 of a rollout with ValueError: the goal is gone"),
+            ("disk", r"rank 0: cannot write .*/000000000256: No space left on device; the points before it are intact"),
             ("drift", r"rank 1 has come apart from rank 0: layers\.toy_table\.module\.critic\.bias differs"),
         ],
     )
@@ -228,8 +236,12 @@ class TestFaults:
             assert kind == "RankError"
             with pytest.raises(GlulamError, match=f"^{message}"):
                 raise GlulamError(found)
-        kept = sorted(path.name for path in (tmp_path / "run" / "resume").iterdir())
+        kept = [path.name for path in (tmp_path / "run" / "resume").iterdir() if path.name.isdigit()]
         assert kept == ["000000000000"]
+
+    def test_a_signal_to_one_stops_both_after_the_same_update(self, tmp_path):
+        assert play(ranked.stopped, tmp_path / "run") == [("SIGTERM", 128)] * 2
+        assert max(path.name for path in (tmp_path / "run" / "resume").iterdir()) == "000000000128"
 
     def test_different_settings_are_refused(self, tmp_path):
         expected = ("RankError", "rank 1 was started with other settings than rank 0: seed is 1, not 0")

@@ -132,8 +132,10 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_training_and_evaluation_never_share_a_seed():
     assert TrainSettings(**GIVEN, seed=21).environment_seed() == 42
-    seeds = [TrainSettings(**GIVEN, seed=seed).environment_seed(k) for seed in (0, 21, 2**30) for k in range(50)]
-    assert len(set(seeds)) == 150
+    assert TrainSettings(**GIVEN, seed=21).environment_seed(0, 0) == 42
+    made = [TrainSettings(**GIVEN, seed=seed) for seed in (0, 21, 2**30)]
+    seeds = [chosen.environment_seed(k, rank) for chosen in made for k in range(50) for rank in range(3)]
+    assert len(set(seeds)) == 450
     assert all(seed % 2 == 0 and 0 <= seed < 2**32 for seed in seeds)
 
 

@@ -102,6 +102,16 @@ def test_a_reward_that_is_no_number_is_the_worlds_fault(settings):
         made.update()
 
 
+def test_a_world_that_throws_is_named_with_the_place(settings):
+    chosen = settings()
+    world = Faulty(glulam.make_environment(chosen.env, num_envs=4, seed=0), "nothing")  # no such key
+    made = Trainer(glulam.build("toy", world.spec, losses=["ppo"]), world, chosen)
+    made.update()
+    message = r"environment 'toy:cues' failed in step 2 of a rollout with KeyError: .*\(.*, line \d+\); the last checkp"
+    with pytest.raises(GlulamError, match=message):
+        made.update()
+
+
 def test_weights_that_are_no_numbers_are_named(trainer):
     made = trainer()
     with torch.no_grad():
