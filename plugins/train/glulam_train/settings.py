@@ -126,7 +126,9 @@ def read_settings(path: Path | None, assignments: Iterable[str] = (), **given: o
     Raises:
         GlulamError: if the file cannot be read or anything in it or after it is wrong.
     """
-    data = {} if path is None else _read(path)
+    from glulam_train.yaml_file import read_yaml
+
+    data = {} if path is None else read_yaml(path, "settings")
     for assignment in assignments:
         _assign(data, assignment)
     data |= {name: value for name, value in given.items() if value is not None}
@@ -135,20 +137,6 @@ def read_settings(path: Path | None, assignments: Iterable[str] = (), **given: o
 
 def _drawn(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) % MAX_SEED
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        msg = f"cannot read the settings {path}: {error}"
-        raise GlulamError(msg) from error
-    if not isinstance(data, dict):
-        msg = f"{path} holds no settings but {type(data).__name__}: write 'field: value' lines"
-        raise GlulamError(msg)
-    return data
 
 
 def _assign(data: dict[str, Any], assignment: str) -> None:

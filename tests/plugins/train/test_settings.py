@@ -116,7 +116,12 @@ def test_python_may_not_make_wrong_settings_either():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("- a\n", "holds no settings but list"), ("a: [\n", "cannot read the settings"), ("", "no settings but NoneType")],
+    [
+        ("- a\n", "holds no settings but list"),
+        ("a: [\n", r"settings\.yaml:2:1: no YAML: expected the node content"),
+        ("seed: 1\nseed: 2\n", "twice"),
+        ("", "no settings but NoneType"),
+    ],
 )
 def test_a_file_that_holds_no_settings_is_refused(tmp_path, text, message):
     file = tmp_path / "settings.yaml"

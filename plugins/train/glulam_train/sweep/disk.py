@@ -11,7 +11,7 @@ from glulam import GlulamError
 from glulam_train.files import replace_text
 from glulam_train.settings import read_settings
 from glulam_train.sweep.plan import POLICY
-from glulam_train.sweep.yaml_file import read_yaml, write_yaml
+from glulam_train.yaml_file import read_yaml, write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

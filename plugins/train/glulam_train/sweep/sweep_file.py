@@ -11,7 +11,7 @@ import attrs
 
 from glulam import GlulamError
 from glulam_train.settings import MAX_SEED
-from glulam_train.sweep.yaml_file import read_yaml
+from glulam_train.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ import yaml
 
 import glulam
 from glulam import GlulamError
-from glulam_train.sweep.yaml_file import read_yaml, write_yaml
+from glulam_train.yaml_file import read_yaml, write_yaml
 
 
 def read(tmp_path, text):
