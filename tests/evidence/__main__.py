@@ -45,6 +45,7 @@ EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for t
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
 EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum", "full", "seeds")}
 EXPERIMENTS |= {f"lessons_{name}": lambda name=name: lessons.run(name) for name in lessons.LESSONS}
+EXPERIMENTS |= {"lessons_again": lessons.run_again}
 EXPERIMENTS |= {"mutants": mutants.run, "ranks": ranks.run}
 EXPERIMENTS |= {
     "discovery": discovery.run,

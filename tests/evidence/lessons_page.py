@@ -1,0 +1,91 @@
+"""The page on the original's lessons, from the results of their sweeps."""
+
+from tests.evidence.lessons import FOLDER, LESSONS
+from tests.evidence.record import made_by, read_result
+from tests.evidence.verdicts import VERDICTS
+
+__all__ = ["lessons_page"]
+
+AGAIN = "lessons/again"
+
+
+def lessons_page():
+    """Return the page, with those sweeps that have results."""
+    lines = [
+        "# The original's lessons",
+        "",
+        "<!-- made by `python -m tests.evidence` from the files in lessons/, by lessons_page.py and verdicts.py -->",
+        "",
+        "The project that glulam comes from hands down lessons without figures.",
+        "Each is a sweep here, `docs/results/lessons/NAME.yaml`, which `python -m tests.evidence lessons_NAME` runs.",
+        "",
+        "Returns are the mean of the last tenth of a training, over all seeds; brackets are 95 % bootstrap intervals",
+        "over seeds, which are too narrow where seeds are few ([what they are worth](../sweeps.md)).",
+        "A difference is to the first row, and P(better) is the chance that a run ends above a run of the first row.",
+        "Minutes are wall time beside other work.",
+        "",
+    ]
+    results = {f"lessons/{name}": read_result(f"lessons/{name}") for name in LESSONS if _exists(name)}
+    for path, result in results.items():
+        lines += _lesson(path.removeprefix("lessons/"), result)
+    if _exists("again"):
+        results[AGAIN] = read_result(AGAIN)
+        lines += _again(results[AGAIN])
+    return "\n".join([*lines, *(made_by(name, result) for name, result in results.items())]) + "\n"
+
+
+def _exists(name):
+    return (FOLDER / f"{name}.json").exists()
+
+
+def _lesson(name, result):
+    title, verdict = VERDICTS[name]
+    sweep = result["sweep"]
+    lines = [
+        f"## {title}",
+        "",
+        *verdict(result).splitlines(),
+        "",
+        "| variant | seeds | final return | difference | P(better) | whole training "
+        f"| reached {sweep['threshold']} | minutes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["variants"]:
+        reached, seeds = row["threshold"]["reached"], row["seeds"]
+        at = f" at {row['threshold']['agent_steps'] / 1e3:,.0f}k" if reached else ""
+        cells = [
+            f"`{row['variant']}`",
+            f"{row['n']}" if row["n"] == seeds else f"{row['n']} of {seeds}",
+            *(told(row[key]) for key in ("final_return", "difference", "improvement", "area")),
+            f"{reached} of {seeds}{at}",
+            f"{row['minutes'] / max(1, row['n']):.1f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    steps, env = sweep["steps"], sweep["env"]
+    return [*lines, "", f"![Return against agent-steps on {env}, up to {steps:,}](lessons/{name}.png)", ""]
+
+
+def _again(result):
+    """Return the section on cells that were run once more."""
+    same = sum(run["same"] for run in result["runs"])
+    lines = [
+        "## A cell run again",
+        "",
+        "`python -m tests.evidence lessons_again` trains one run of each sweep once more, and compares the returns of",
+        f"all its updates with those that are kept: {same} of {len(result['runs'])} are the same to the digit.",
+        "",
+        "| sweep | variant | seed | updates | same |",
+        "|---|---|---|---|---|",
+    ]
+    for run in result["runs"]:
+        cells = (run["sweep"], f"`{run['variant']}`", run["seed"], run["points"], "yes" if run["same"] else "no")
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return [*lines, ""]
+
+
+def told(interval):
+    """Return a number with its interval."""
+    if interval is None:
+        return ""
+    value = f"{interval['value']:.2f}"
+    return value if interval["low"] is None else f"{value} [{interval['low']:.2f}, {interval['high']:.2f}]"
