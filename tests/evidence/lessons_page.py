@@ -46,8 +46,10 @@ def _lesson(name, result):
         "",
         *verdict(result).splitlines(),
         "",
-        "| variant | seeds | final return | difference | P(better) | whole training "
-        f"| reached {sweep['threshold']} | minutes |",
+        (
+            "| variant | seeds | final return | difference | P(better) | whole training "
+            f"| reached {sweep['threshold']} | minutes |"
+        ),
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in result["variants"]:
