@@ -75,7 +75,7 @@ def train(  # noqa: PLR0913, PLR0917 - one argument an option
             run.close()
     ranks.close()
     end = f"stopped early ({run.stopped})" if run.stopped else "done"
-    _tell(f"{end}: {run.trainer.agent_steps:,} agent-steps, {_return_of(run.rows)}", ranks)
+    _tell(f"{end}: {run.trainer.agent_steps:,} agent-steps, {_return_of(run.last)}", ranks)
     if ranks.is_first:
         click.echo(f"checkpoint  {run.folder.checkpoint}\ncurve       {run.folder.curve}")
 
@@ -180,6 +180,6 @@ def _text(report: dict[str, Any]) -> str:
     )
 
 
-def _return_of(rows: list[dict[str, Any]]) -> str:
-    last = rows[-1]["return_mean"] if rows else None
-    return "no episode ended" if last is None else f"return of recent episodes {last:.2f}"
+def _return_of(row: dict[str, Any] | None) -> str:
+    found = row["return_mean"] if row else None
+    return "no episode ended" if found is None else f"return of recent episodes {found:.2f}"

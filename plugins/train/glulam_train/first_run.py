@@ -64,7 +64,7 @@ def first_run(  # noqa: PLR0913, PLR0917 - one argument an option
     reports = {"random play": baseline, f"{POLICY}, untrained": untrained, f"{POLICY}, trained": trained}
     console = Console()
     console.print(_table(reports))
-    seconds = run.rows[-1]["seconds"] if run.rows else 0.0
+    seconds = run.last["seconds"] if run.last else 0.0
     console.print(f"trained for {run.trainer.agent_steps:,} agent-steps in {seconds / 60:.1f} minutes")
     click.echo(f"checkpoint      {run.folder.checkpoint}\nlearning curve  {run.folder.curve}")
     _check_trained(trained, baseline)

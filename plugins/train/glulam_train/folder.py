@@ -147,19 +147,24 @@ class RunFolder:
 
     def cut_metrics(self, agent_steps: int) -> list[dict[str, Any]]:
         """Drop the rows after `agent_steps`, and a line that was cut short, and return the others."""
+        rows = [row for row in self.read_metrics() if row["agent_steps"] <= agent_steps]
+        with self._writing():
+            replace_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+        return rows
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the rows of the metrics, up to a line that was cut short; none where there is no file."""
         rows: list[dict[str, Any]] = []
         text = self.metrics.read_text(encoding="utf-8", errors="replace") if self.metrics.exists() else ""
         for line in text.splitlines():
             try:
                 row = json.loads(line)
-                kept = row["agent_steps"] <= agent_steps and row["seconds"] >= 0
+                kept = row["agent_steps"] >= 0 and row["seconds"] >= 0
             except (json.JSONDecodeError, TypeError, KeyError):
                 kept = False
             if not kept:
                 break
             rows.append(row)
-        with self._writing():
-            replace_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
         return rows
 
     @contextmanager

@@ -67,7 +67,7 @@ class Run:
         with self.ranks.together():
             if self.ranks.is_first:
                 self.folder.check_free(overwrite=overwrite or point is not None)
-        self.rows: list[dict[str, Any]] = []
+        self.last: dict[str, Any] | None = None
         self.notes: list[str] = []
         self.stopped: str | None = None
         self.boundary = point.boundary if point else 0
@@ -173,6 +173,11 @@ class Run:
         if self.point is not None:
             self.point.restore(self.trainer)
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The metrics of all updates, read from their file: a run keeps the last alone, however long it is."""
+        return self.folder.read_metrics()
+
     def describe(self) -> str:
         """Return the sizes of policy and buffer, as printed at the start."""
         weights = sum(weight.numel() for weight in self.policy.parameters())
@@ -208,7 +213,7 @@ class Run:
 
     def _train(self, limit: float, progress: TrainingProgress) -> None:
         self._start()
-        before = self.rows[-1]["seconds"] if self.rows else 0.0
+        before = self.last["seconds"] if self.last else 0.0
         start = time.perf_counter() - before
         with self.ranks.together():
             scalars = self._scalars()
@@ -251,7 +256,7 @@ class Run:
                 self.folder.start(self.settings)
             elif self.ranks.is_first and self.point is not None:
                 self.folder.write_settings(self.settings)
-                self.rows = self.folder.cut_metrics(self.point.agent_steps)
+                self.last = next(reversed(self.folder.cut_metrics(self.point.agent_steps)), None)
         if self.point is None:
             self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
         self._save_policy()
@@ -278,14 +283,14 @@ class Run:
                 glulam.save(self.policy, self.folder.checkpoint)
 
     def _update(self, start: float) -> dict[str, Any]:
-        before = self.rows[-1]["seconds"] if self.rows else 0.0
+        before = self.last["seconds"] if self.last else 0.0
         metrics = self.trainer.update()
         seconds = time.perf_counter() - start
         speed = self.trainer.steps_per_update / max(seconds - before, 1e-9)
         head = {"agent_steps": self.trainer.agent_steps, "seconds": seconds, "steps_per_second": speed}
         row = head | {"episodes": sum(self.ranks.gather(self.trainer.rollout.episodes.count))} | metrics
         row = {name: value if value is None or math.isfinite(value) else None for name, value in row.items()}
-        self.rows.append(row)
+        self.last = row
         return row
 
     def close(self) -> None:

@@ -58,6 +58,7 @@ class TestFiles:
     def test_metrics_are_one_line_an_update(self, done):
         rows = [json.loads(line) for line in done.folder.metrics.read_text().splitlines()]
         assert rows == done.rows
+        assert rows[-1] == done.last
         assert [row["agent_steps"] for row in rows] == [64, 128, 192, 256, 320]
         assert {"seconds", "return_mean", "length_mean", "episodes", "loss", "ppo/entropy", "ratio_error"} <= set(
             rows[0]
@@ -148,6 +149,16 @@ def test_a_signal_ends_the_run_after_the_update_under_way(run, number, monkeypat
     assert started.trainer.agent_steps == 192
     assert names(started.folder.path) == FILES
     assert signal.getsignal(number) is before
+
+
+def test_metrics_are_what_each_update_returns(run, monkeypatch):
+    started, told = run(steps=300, threads=1), []
+    update = started.trainer.update
+    monkeypatch.setattr(started.trainer, "update", lambda: told.append(update()) or told[-1])
+    started.train(console=quiet())
+    rows = [json.loads(line) for line in started.folder.metrics.read_text().splitlines()]
+    assert [{name: row[name] for name in told[0]} for row in rows] == told
+    assert len(told) == 5
 
 
 def test_a_time_limit_ends_the_run(run):
