@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.evidence.pages import PAGES
+from tests.evidence.pages import PAGES, place_of
 from tests.evidence.record import RESULTS, ROOT
 
 # A figure in prose names its source: `16.2 <!-- results/forage_fast.json: runs.0.evaluation.return_mean -->`.
@@ -27,7 +27,7 @@ def is_rounded(text, value):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_are_what_their_result_files_say(name):
-    page = (RESULTS / f"{name}.md").read_text(encoding="utf-8")
+    page = place_of(name).read_text(encoding="utf-8")
     assert page == PAGES[name](), "stale: run `python -m tests.evidence` or write_pages()"
 
 

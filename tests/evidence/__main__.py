@@ -14,6 +14,7 @@ from tests.benchmarks import (
     policies,
     resolver,
     startup,
+    torchrl_loop,
     training,
     whole,
 )
@@ -31,6 +32,8 @@ from tests.evidence import (
     memory_tasks,
     mutants,
     ranks,
+    scaling,
+    soak,
     torchrl_cartpole,
     transfer,
 )
@@ -46,7 +49,7 @@ EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, 
 EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum", "full", "seeds")}
 EXPERIMENTS |= {f"lessons_{name}": lambda name=name: lessons.run(name) for name in lessons.LESSONS}
 EXPERIMENTS |= {"lessons_again": lessons.run_again}
-EXPERIMENTS |= {"mutants": mutants.run, "ranks": ranks.run}
+EXPERIMENTS |= {"mutants": mutants.run, "ranks": ranks.run, "scaling": scaling.run, "soak": soak.run}
 EXPERIMENTS |= {
     "discovery": discovery.run,
     "memory": memory.run,
@@ -60,6 +63,7 @@ EXPERIMENTS |= {
     "growth": growth.run,
     "peak_memory": peak_memory.run,
     "training": training.run,
+    "torchrl_loop": torchrl_loop.run,
     "cold_start": cold_start.run,
 }
 

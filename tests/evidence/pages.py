@@ -5,17 +5,26 @@ from tests.evidence.memory_page import memory_page, plot_memory
 from tests.evidence.performance_page import performance_page
 from tests.evidence.policies_page import POLICIES, plot_policies, policies_page
 from tests.evidence.record import RESULTS, made_by, read_result
+from tests.evidence.scaling_page import scaling_page
+from tests.evidence.soak_page import plot_soak, soak_page
+from tests.evidence.torchrl_page import torchrl_page
 
-__all__ = ["PAGES", "write_pages"]
+__all__ = ["PAGES", "place_of", "write_pages"]
 
 
 def write_pages():
-    """Write the pages of docs/results and their plot."""
+    """Write the pages that results are shown on, and their plots."""
     for name, page in PAGES.items():
-        (RESULTS / f"{name}.md").write_text(page(), encoding="utf-8")
+        place_of(name).write_text(page(), encoding="utf-8")
     _plot()
     plot_memory()
     plot_policies()
+    plot_soak()
+
+
+def place_of(name):
+    """Return the file of a page: in docs/results, but for the one on scaling, which users read beside others."""
+    return (RESULTS.parent if name == "scaling" else RESULTS) / f"{name}.md"
 
 
 def forage_page():
@@ -124,6 +133,7 @@ def _range(run):
 
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
 PAGES |= {"memory": memory_page, "policies": policies_page, "contract": contract_page, "performance": performance_page}
+PAGES |= {"torchrl_loop": torchrl_page, "scaling": scaling_page, "soak": soak_page}
 
 
 def _row(name, run):

@@ -1,0 +1,164 @@
+"""An hour of training with checkpoints, evaluations and TensorBoard: does memory grow, are handles left open?
+
+`python -m tests.evidence soak` takes an hour, `python -m tests.evidence.soak MINUTES` another time. A process trains
+`fast` on `mettagrid:forage`; at each point that it saves, it reads the checkpoint anew and plays episodes with it. This
+one looks at it from outside, by /proc, so on Linux.
+
+What belongs to training at all is there after the second evaluation: by then all code is loaded, and everything that
+is allocated once has been. Until then, and for the first tenth of the time, it warms up, and does not count.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from tests.evidence.record import ROOT, commit, write_result
+
+__all__ = ["FLAT", "HANDLES", "run", "verdict"]
+
+MINUTES, PERIOD = 60.0, 10.0
+POLICY, ENV, EPISODES = "fast", "mettagrid:forage", 64
+SETTINGS = {"num_envs": 32, "checkpoint_interval": 100_000, "keep_checkpoints": 3, "tensorboard": True, "threads": 1}
+WARM_EVALUATIONS, WARM_PART = 2, 0.1
+FLAT = 0.02
+MEMORY, HANDLES = ("rss", "uss", "pss"), ("open_files", "threads", "children")
+
+
+def run(minutes=MINUTES, period=PERIOD):
+    """Train, watch, and write docs/results/soak.json."""
+    start = commit()
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name) / "run"
+        command = [sys.executable, "-m", "tests.evidence.soak", "--train", str(out), str(minutes)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        errors = Path(name) / "errors"
+        with errors.open("w") as stream:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=stream)
+        try:
+            samples = list(watched(process, out, period))
+        finally:
+            process.terminate()
+            code = process.wait()
+        if code:
+            sys.exit(f"training ended with {code}: {errors.read_text()[-2000:]}")
+        left = [json.loads(line) for line in (out / "evaluations.jsonl").read_text().splitlines()]
+    found = verdict(samples)
+    print(json.dumps(found, indent=1))
+    shown = {"minutes": minutes, "period_s": period, "policy": POLICY, "env": ENV, "settings": SETTINGS}
+    shown |= {"episodes": EPISODES, "returns": [row["return_mean"] for row in left]}
+    command = "python -m tests.evidence soak" if minutes == MINUTES else f"python -m tests.evidence.soak {minutes:g}"
+    print(write_result("soak", command, start, **shown, verdict=found, runs=samples))
+
+
+def watched(process, out, period):
+    """Yield what a training takes up, every so many seconds, until it ends."""
+    began = time.monotonic()
+    while process.poll() is None:
+        with suppress(OSError):  # it has just ended
+            yield {"seconds": round(time.monotonic() - began, 1)} | taken(process.pid, out)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(period)
+
+
+def taken(pid, out):
+    """Return memory (bytes), handles and files (bytes) of a process that trains."""
+    place = Path("/proc") / str(pid)
+    rollup = dict(line.split(":", 1) for line in (place / "smaps_rollup").read_text().splitlines()[1:])
+    size = {name: 1024 * int(text.split()[0]) for name, text in rollup.items()}
+    children = [path.read_text().split() for path in place.glob("task/*/children")]
+    return {
+        "rss": size["Rss"],
+        "pss": size["Pss"],
+        "uss": size["Private_Clean"] + size["Private_Dirty"],
+        "open_files": len(list((place / "fd").iterdir())),
+        "threads": len(list((place / "task").iterdir())),
+        "children": sum(map(len, children)),
+        "metrics_bytes": _bytes(out.glob("metrics.jsonl")),
+        "tensorboard_bytes": _bytes(out.glob("tensorboard/*")),
+        "points_bytes": _bytes(out.glob("resume/*/*")),
+        "evaluations": _lines(out / "evaluations.jsonl"),
+    }
+
+
+def _bytes(paths):
+    total = 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def _lines(path):
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def verdict(samples):
+    """Return whether memory was flat and no handle was left open, and by how much.
+
+    Memory is flat where every sample lies within 2 % of the median of all; `drift` is what a line through them rises
+    by, from the first to the last. Handles are not left open where none of the last tenth of the samples has more than
+    the most in the first tenth.
+    """
+    end = samples[-1]["seconds"]
+    kept = [one for one in samples if one["evaluations"] >= WARM_EVALUATIONS and one["seconds"] >= WARM_PART * end]
+    if len(kept) < 2:
+        msg = f"{end:.0f} s is too short: memory warms up until the evaluation number {WARM_EVALUATIONS}"
+        raise ValueError(msg)
+    tenth = max(1, len(kept) // 10)
+    memory, handles = {}, {}
+    for name in MEMORY:
+        values = [one[name] for one in kept]
+        middle = statistics.median(values)
+        line = statistics.linear_regression([one["seconds"] for one in kept], values)
+        memory[name] = {
+            "median": middle,
+            "lowest": min(values) / middle - 1,
+            "highest": max(values) / middle - 1,
+            "drift": line.slope * (kept[-1]["seconds"] - kept[0]["seconds"]) / middle,
+        }
+        memory[name]["flat"] = max(-memory[name]["lowest"], memory[name]["highest"]) <= FLAT
+    for name in HANDLES:
+        values = [one[name] for one in kept]
+        handles[name] = {"first": max(values[:tenth]), "last": max(values[-tenth:]), "most": max(values)}
+        handles[name]["leaked"] = handles[name]["last"] > handles[name]["first"]
+    return {"warm_s": kept[0]["seconds"], "samples": len(kept), "memory": memory, "handles": handles}
+
+
+def train(out, minutes):
+    """Train for some minutes, with an evaluation at each point."""
+    import glulam
+    from glulam_train.evaluation import evaluate_policy
+    from glulam_train.run import Run
+    from glulam_train.settings import TrainSettings
+
+    class Evaluated(Run):
+        """A run that plays with what it has saved."""
+
+        def _save_policy(self):
+            super()._save_policy()
+            if not self.rows:
+                return
+            policy = glulam.load(self.folder.checkpoint).eval()
+            report = evaluate_policy(policy, ENV, EPISODES, 0, checkpoint=self.folder.checkpoint)
+            with (out / "evaluations.jsonl").open("a") as file:
+                file.write(json.dumps(report) + "\n")
+
+    settings = TrainSettings(policy=POLICY, env=ENV, steps=2**40, **SETTINGS)
+    running = Evaluated(settings, out)
+    try:
+        running.train(seconds=minutes * 60)
+    finally:
+        running.close()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--train"]:
+        train(Path(sys.argv[2]), float(sys.argv[3]))
+    else:
+        run(*map(float, sys.argv[1:]))

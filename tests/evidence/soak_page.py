@@ -1,0 +1,97 @@
+"""The page on a long training, and its picture, from its result file."""
+
+from tests.evidence.record import RESULTS, made_by, read_result
+from tests.evidence.soak import FLAT, HANDLES, WARM_EVALUATIONS, WARM_PART
+
+__all__ = ["plot_soak", "soak_page"]
+
+MEMORY = {"rss": "resident", "uss": "of this process alone", "pss": "its part of what is shared"}
+
+
+def soak_page():
+    """Return the page."""
+    result = read_result("soak")
+    found, last = result["verdict"], result["runs"][-1]
+    lines = [
+        "# A long training",
+        "",
+        "<!-- made by `python -m tests.evidence` from the result file beside it, by soak_page.py -->",
+        "",
+        (
+            f"`{result['policy']}` was trained on `{result['env']}` for {result['minutes']:g} minutes, with "
+            f"TensorBoard, points to resume from every {result['settings']['checkpoint_interval']:,} agent-steps, and "
+            f"at each point an evaluation of {result['episodes']} episodes by the checkpoint, read anew: "
+            f"{last['evaluations']} of them."
+        ),
+        f"Its process was looked at from outside every {result['period_s']:g} s.",
+        (
+            f"It warmed up until evaluation number {WARM_EVALUATIONS}, and for {WARM_PART:.0%} of the time at least: "
+            f"{found['warm_s']:.0f} s, the dotted line; {found['samples']} samples count."
+        ),
+        "",
+        "![Memory and handles over time](soak.png)",
+        "",
+        f"Memory is flat where no sample is further than {FLAT:.0%} from the median.",
+        "The drift is what a line through the samples rises by in all the time.",
+        "",
+        "| memory | median, MiB | lowest | highest | drift | flat |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, text in MEMORY.items():
+        one = found["memory"][name]
+        parts = " | ".join(f"{one[what]:+.2%}" for what in ("lowest", "highest", "drift"))
+        lines.append(f"| {text} | {one['median'] / 2**20:.1f} | {parts} | {_told(one['flat'])} |")
+    lines += [
+        "",
+        "Nothing is left open where the last tenth of the samples has no more than the first tenth.",
+        "",
+        "| what | most in the first tenth | in the last | ever | left open |",
+        "|---|---|---|---|---|",
+    ]
+    for name in HANDLES:
+        one = found["handles"][name]
+        counts = " | ".join(str(one[what]) for what in ("first", "last", "most"))
+        lines.append(f"| {name.replace('_', ' ')} | {counts} | {_told(one['leaked'])} |")
+    sizes = ", ".join(
+        f"{last[f'{name}_bytes'] / 2**20:.1f} MiB {text}"
+        for name, text in (
+            ("metrics", "of metrics"),
+            ("tensorboard", "for TensorBoard"),
+            ("points", "of points to resume from"),
+        )
+    )
+    lines += ["", f"Files at the end: {sizes}.", "", made_by("soak", result)]
+    return "\n".join(lines) + "\n"
+
+
+def _told(yes):
+    return "yes" if yes else "no"
+
+
+def plot_soak():
+    """Draw memory and handles over time."""
+    result = read_result("soak")
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    samples, found = result["runs"], result["verdict"]
+    minutes = [one["seconds"] / 60 for one in samples]
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8, 6), sharex=True)
+    middle = found["memory"]["rss"]["median"] / 2**20
+    above.plot(minutes, [one["rss"] / 2**20 for one in samples], label="resident")
+    above.plot(minutes, [one["uss"] / 2**20 for one in samples], label="of this process alone")
+    above.axhspan(middle * (1 - FLAT), middle * (1 + FLAT), color="C0", alpha=0.15, label="2 % around the median")
+    above.set(ylabel="MiB", title=f"{result['policy']} on {result['env']}: {result['minutes']:g} minutes of training")
+    for name in HANDLES:
+        below.plot(minutes, [one[name] for one in samples], label=name.replace("_", " "))
+    below.set(xlabel="minutes", ylabel="how many")
+    for axes in (above, below):
+        axes.axvline(found["warm_s"] / 60, color="black", linestyle=":", linewidth=1)
+        axes.grid(alpha=0.3)
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="lower right")
+    figure.tight_layout()
+    figure.savefig(RESULTS / "soak.png", dpi=110)
+    plt.close(figure)
