@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from tests.evidence.record import ROOT, commit, write_result
@@ -24,9 +25,9 @@ __all__ = ["FLAT", "HANDLES", "run", "verdict"]
 
 MINUTES, PERIOD = 60.0, 10.0
 POLICY, ENV, EPISODES = "fast", "mettagrid:forage", 64
-SETTINGS = {"num_envs": 32, "checkpoint_interval": 100_000, "keep_checkpoints": 3, "tensorboard": True, "threads": 1}
+SETTINGS = {"num_envs": 32, "checkpoint_interval": 32_768, "keep_checkpoints": 3, "tensorboard": True, "threads": 1}
 WARM_EVALUATIONS, WARM_PART = 2, 0.1
-FLAT = 0.02
+FLAT, WINDOWS = 0.02, 10
 MEMORY, HANDLES = ("rss", "uss", "pss"), ("open_files", "threads", "children")
 
 
@@ -60,7 +61,7 @@ def watched(process, out, period):
     """Yield what a training takes up, every so many seconds, until it ends."""
     began = time.monotonic()
     while process.poll() is None:
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError, KeyError):  # it has just ended
             yield {"seconds": round(time.monotonic() - began, 1)} | taken(process.pid, out)
         with suppress(subprocess.TimeoutExpired):
             process.wait(period)
@@ -101,33 +102,53 @@ def _lines(path):
 def verdict(samples):
     """Return whether memory was flat and no handle was left open, and by how much.
 
-    Memory is flat where every sample lies within 2 % of the median of all; `drift` is what a line through them rises
-    by, from the first to the last. Handles are not left open where none of the last tenth of the samples has more than
-    the most in the first tenth.
+    What counts is taken after the warm-up and before the last update, in ten windows. A sample finds a process anywhere
+    in an update, with some of what that allocates; so memory is flat where the median of each window lies within 2 % of
+    the median of all, and a line through all samples rises by no more than 2 % from the first to the last (`drift`).
+    Handles are not left open where the last window has no more than the most in the first.
     """
     end = samples[-1]["seconds"]
-    kept = [one for one in samples if one["evaluations"] >= WARM_EVALUATIONS and one["seconds"] >= WARM_PART * end]
-    if len(kept) < 2:
-        msg = f"{end:.0f} s is too short: memory warms up until the evaluation number {WARM_EVALUATIONS}"
+    kept = [
+        one
+        for one in samples
+        if one["evaluations"] >= WARM_EVALUATIONS
+        and one["seconds"] >= WARM_PART * end
+        and one["metrics_bytes"] < samples[-1]["metrics_bytes"]
+    ]
+    if len(kept) < WINDOWS:
+        msg = f"{end:.0f} s is too short: memory warms up until evaluation number {WARM_EVALUATIONS}, and {WINDOWS} "
+        msg += f"samples have to follow; {len(kept)} do"
         raise ValueError(msg)
-    tenth = max(1, len(kept) // 10)
-    memory, handles = {}, {}
-    for name in MEMORY:
-        values = [one[name] for one in kept]
-        middle = statistics.median(values)
-        line = statistics.linear_regression([one["seconds"] for one in kept], values)
-        memory[name] = {
-            "median": middle,
-            "lowest": min(values) / middle - 1,
-            "highest": max(values) / middle - 1,
-            "drift": line.slope * (kept[-1]["seconds"] - kept[0]["seconds"]) / middle,
-        }
-        memory[name]["flat"] = max(-memory[name]["lowest"], memory[name]["highest"]) <= FLAT
-    for name in HANDLES:
-        values = [one[name] for one in kept]
-        handles[name] = {"first": max(values[:tenth]), "last": max(values[-tenth:]), "most": max(values)}
-        handles[name]["leaked"] = handles[name]["last"] > handles[name]["first"]
-    return {"warm_s": kept[0]["seconds"], "samples": len(kept), "memory": memory, "handles": handles}
+    edges = [len(kept) * number // WINDOWS for number in range(WINDOWS + 1)]
+    windows = [kept[low:high] for low, high in pairwise(edges)]
+    memory = {name: _flatness(name, kept, windows) for name in MEMORY}
+    handles = {name: [max(one[name] for one in window) for window in windows] for name in HANDLES}
+    return {
+        "warm_s": kept[0]["seconds"],
+        "until_s": kept[-1]["seconds"],
+        "samples": len(kept),
+        "memory": memory,
+        "handles": {
+            name: {"first": most[0], "last": most[-1], "most": max(most), "leaked": most[-1] > most[0]}
+            for name, most in handles.items()
+        },
+    }
+
+
+def _flatness(name, kept, windows):
+    values = [one[name] for one in kept]
+    middle = statistics.median(values)
+    medians = [statistics.median(one[name] for one in window) / middle - 1 for window in windows]
+    line = statistics.linear_regression([one["seconds"] for one in kept], values)
+    drift = line.slope * (kept[-1]["seconds"] - kept[0]["seconds"]) / middle
+    return {
+        "median": middle,
+        "windows": medians,
+        "lowest": min(values) / middle - 1,
+        "highest": max(values) / middle - 1,
+        "drift": drift,
+        "flat": max(map(abs, [*medians, drift])) <= FLAT,
+    }
 
 
 def train(out, minutes):
