@@ -30,6 +30,7 @@ from torchrl.objectives.value import GAE
 __all__ = ["WAYS", "TorchRlPpo", "World"]
 
 CLIP, VALUE_COEF, ENTROPY_COEF = 0.2, 0.5, 0.01
+FLAGS = ("done", "terminated", "truncated")
 
 
 class World(EnvBase):
@@ -67,9 +68,6 @@ class World(EnvBase):
 
     def _set_seed(self, seed):
         """Leave the seed, which the environment was made with."""
-
-
-FLAGS = ("done", "terminated", "truncated")
 
 
 @attrs.frozen

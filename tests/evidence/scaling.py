@@ -40,28 +40,33 @@ EPISODE = 128  # steps
 SIZES = ("num_envs", "horizon", "epochs", "minibatches")
 
 
-def run():
-    """Count, measure, foretell, compare, and write docs/results/scaling.json."""
+def run(rounds=ROUNDS, agents=AGENTS):
+    """Count, measure, foretell, compare, and write docs/results/scaling.json.
+
+    Args:
+        rounds: how often costs, and the speeds to compare with, are measured.
+        agents: in all, over the ranks.
+    """
     start = commit()
     torch.set_num_threads(1)
     settings = {name: getattr(TrainSettings(policy=CHECKED, env=ENV), name) for name in SIZES}
-    environment, product = [environment_step(agents) for agents in AGENTS], matrix_product()
+    environment, product = [environment_step(count) for count in agents], matrix_product()
     print(environment, product, flush=True)
     policies = {}
     for name in POLICIES:
         policies[name] = counted(name) | {"bench": measured(name)}
         print(name, policies[name], flush=True)
-    costs, rounds = [], []
-    for _ in range(ROUNDS):
+    costs, found = [], []
+    for _ in range(rounds):
         costs.append(fitted(settings))
-        rounds.append([one for ranks in RANKS for one in asked(ranks)] + [beside()])
-        print(costs[-1], rounds[-1], flush=True)
+        found.append([*(asked(ranks, agents) for ranks in RANKS), beside()])
+        print(costs[-1], found[-1], flush=True)
     chosen = Costs(*(statistics.median(column) for column in zip(*map(attrs.astuple, costs), strict=True)))
-    links, runs = links_and_speeds(rounds)
+    links, runs = links_and_speeds(found)
     runs = [one | compared(one, chosen, links, settings) for one in runs]
     path = write_result(
         "scaling",
-        "python -m tests.evidence scaling",
+        "python -m tests.evidence scaling" + ("" if (rounds, agents) == (ROUNDS, AGENTS) else f", {rounds} rounds"),
         start,
         settings=settings,
         environment=environment,
@@ -72,7 +77,7 @@ def run():
         costs=attrs.asdict(chosen),
         links=links,
         assumed=attrs.asdict(ASSUMED),
-        rounds=rounds,
+        rounds=found,
         runs=runs,
     )
     print(path)
@@ -174,11 +179,11 @@ def fitted(settings):
     return Costs.fitted(*(measured(CHECKED, UPDATES, size // agents) for size in FITTED), settings)
 
 
-def asked(ranks):
-    """Yield what so many ranks measure, each number of agents dealt out to them."""
-    sizes = [total // ranks for total in AGENTS if total // ranks >= LEAST]
+def asked(ranks, agents):
+    """Return what so many ranks measure, each number of agents dealt out to them."""
+    sizes = [total // ranks for total in agents if total // ranks >= LEAST]
     (found,) = processes([rank_command(ranks, sizes)])
-    yield found
+    return found
 
 
 def beside():
