@@ -80,12 +80,12 @@ def _run(run):
             f"Of our update {split['environment'] / whole:.0%} is the environment, "
             f"{(split['network'] + split['learning']) / whole:.0%} the modules and their gradients, and "
             f"{split['rest'] / whole:.0%} the rest: a trainer that cost nothing around the same modules would be "
-            f"{quickest['bound_by_modules']:.2f} times as fast, and one that only played "
+            f"{quickest['bound_by_modules']:.2f} times as fast as that, and one that only played "
             f"{quickest['bound_by_environment']:.1f} times."
         ),
         (
             "TorchRL's loss runs the actor and then the critic, each with all that lies below, forward and back, and "
-            f"values are computed anew after a rollout; with that in one pass the ratio is {one_pass['speedup']:.2f}."
+            f"values are computed anew after a rollout; with its loss in one pass the ratio is {one_pass['speedup']:.2f}."
         ),
         "",
     ]
