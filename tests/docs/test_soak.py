@@ -72,6 +72,6 @@ def test_files_that_are_open_for_a_while_are_not_left_open():
 
 def test_a_training_without_evaluations_is_too_short():
     with pytest.raises(
-        ValueError, match="60 s is too short: memory warms up until evaluation number 2, and 10 .* 0 do"
+        ValueError, match="60 s is too short: memory warms up until evaluation number 5, and 10 .* 0 do"
     ):
         verdict(samples()[:2])

@@ -47,7 +47,7 @@ def run(rounds=ROUNDS, agents=AGENTS):
         rounds: how often costs, and the speeds to compare with, are measured.
         agents: in all, over the ranks.
     """
-    start = commit()
+    start, load = commit(), os.getloadavg()[0]
     torch.set_num_threads(1)
     settings = {name: getattr(TrainSettings(policy=CHECKED, env=ENV), name) for name in SIZES}
     environment, product = [environment_step(count) for count in agents], matrix_product()
@@ -78,23 +78,24 @@ def run(rounds=ROUNDS, agents=AGENTS):
         links=links,
         assumed=attrs.asdict(ASSUMED),
         rounds=found,
+        load=max(load, os.getloadavg()[0]),
         runs=runs,
     )
     print(path)
 
 
 def environment_step(agents):
-    """Return what an agent-step takes on one core with random actions, ends of episodes included."""
+    """Return the CPU time of an agent-step on one core with random actions, ends of episodes included."""
     spec = glulam.environment_spec(ENV)
     with closing(glulam.make_environment(ENV, num_envs=agents // spec.num_agents, seed=0)) as world:
         size = world.reset()["env_obs"][0].nbytes
         actions = torch.randint(spec.num_actions, (2 * EPISODE, agents))
         taken = []
         for part in actions.split(EPISODE):
-            start = time.perf_counter()
+            start = time.process_time()
             for row in part:
                 world.step(row)
-            taken.append((time.perf_counter() - start) / part.numel())
+            taken.append((time.process_time() - start) / part.numel())
     return {"agents": agents, "seconds": min(taken), "bytes": size}
 
 
@@ -103,9 +104,9 @@ def matrix_product(size=1024, repeats=20):
     left, right = torch.randn(2, size, size)
     taken = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         torch.mm(left, right)
-        taken.append(time.perf_counter() - start)
+        taken.append(time.process_time() - start)
     return 2 * size**3 / statistics.median(taken)
 
 

@@ -154,6 +154,14 @@ def _links(result):
     return [*lines, ""]
 
 
+def _busy(result):
+    """Say so where other jobs ran beside the ranks, whose times are worth little then."""
+    if result["load"] <= max(run["ranks"] for run in result["runs"]) + 1:
+        return []
+    load, cores = f"{result['load']:.0f}", result["machine"]["cores"]
+    return [f"**The {cores} cores had {load} jobs while this was measured: all times on this page are too long.**"]
+
+
 def _checked(result):
     errors = sorted(abs(one["error"]) for one in result["runs"])
     cores = result["machine"]["cores"]
@@ -164,6 +172,7 @@ def _checked(result):
             f"`{result['checked']}`, whole updates, on {cores} cores, medians of {len(result['rounds'])} rounds; the "
             "terms come from other runs."
         ),
+        *_busy(result),
         f"The error is that of the time: {errors[len(errors) // 2]:.0%} in the middle, {errors[-1]:.0%} at most.",
         "",
         *table("ranks|agents in all|agent-steps/s, foretold|measured|error"),
