@@ -59,7 +59,7 @@ def soak_page():
         counts = " | ".join(str(one[what]) for what in ("first", "last", "most"))
         lines.append(f"| {name.replace('_', ' ')} | {counts} | {_told(one['leaked'])} |")
     sizes = ", ".join(
-        f"{last[f'{name}_bytes'] / 2**20:.1f} MiB {text}"
+        f"{last[f'{name}_bytes'] / 2**10:,.0f} KiB {text}"
         for name, text in (
             ("metrics", "of metrics"),
             ("tensorboard", "for TensorBoard"),

@@ -85,7 +85,8 @@ def _run(run):
         ),
         (
             "TorchRL's loss runs the actor and then the critic, each with all that lies below, forward and back, and "
-            f"values are computed anew after a rollout; with its loss in one pass the ratio is {one_pass['speedup']:.2f}."
+            "values are computed anew after a rollout; with its loss in one pass the ratio is "
+            f"{one_pass['speedup']:.2f}."
         ),
         "",
     ]
