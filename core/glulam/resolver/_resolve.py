@@ -13,7 +13,7 @@ from glulam.catalog import PluginError, Registry
 from glulam.config import LossConfig, PolicyConfig
 from glulam.document import Document, mapping_document
 from glulam.environment import EnvSpec
-from glulam.faults import Fault, Place, PolicyError
+from glulam.faults import Fault, Place, PolicyError, in_order
 from glulam.resolver._actions import check_actions
 from glulam.resolver._custom import custom_policy, registered_config
 from glulam.resolver._draft import ROLES, Draft, DraftLayer, draft_config, draft_outline
@@ -29,7 +29,7 @@ from glulam.resolver._structure import check_shared, structure_layers
 if TYPE_CHECKING:
     from glulam.resolver._dims import KeyInfo
 
-__all__ = ["Source", "resolve"]
+__all__ = ["Source", "Survey", "resolve", "survey"]
 
 Source: TypeAlias = str | Path | Mapping[str, Any] | PolicyConfig | ResolvedPolicy
 
@@ -54,6 +54,35 @@ def resolve(
         PolicyError: with all faults of the policy.
         GlulamError: if the environment's URI or spec is wrong.
     """
+    found = survey(source, env=env, losses=losses, registry=registry)
+    if found.policy is None:
+        raise PolicyError(found.faults)
+    return found.policy
+
+
+@attrs.frozen(kw_only=True)
+class Survey:
+    """All that can be said of a policy, faulty or not; `policy` is None where there are faults.
+
+    The draft's layers are as far as they came; one that a fault stopped may have no config, or `UNKNOWN` in it.
+    """
+
+    draft: Draft
+    env: EnvSpec | None
+    losses: tuple[LossConfig, ...] = ()
+    keys: Mapping[str, KeyInfo] = attrs.field(factory=dict)
+    faults: tuple[Fault, ...] = ()
+    policy: ResolvedPolicy | None = None
+
+
+def survey(
+    source: Source,
+    *,
+    env: EnvSpec | str | None = None,
+    losses: Iterable[str | Mapping[str, Any] | LossConfig] = (),
+    registry: Registry | None = None,
+) -> Survey:
+    """Look at a whole policy as `resolve` does, and return what was found with the faults in it."""
     registry = registry or Registry.installed()
     if isinstance(source, ResolvedPolicy):
         env, losses = env or source.env, losses or source.losses
@@ -62,20 +91,25 @@ def resolve(
     try:
         draft = _draft(source, registry)
     except PolicyError as error:
-        raise PolicyError([*error.faults, *faults]) from error
+        name = Path(source).name if isinstance(source, (str, Path)) else "policy"
+        lost = Draft(name, Document(None), [], [])
+        return Survey(draft=lost, env=spec, faults=in_order([*error.faults, *faults]))
     wanted, loss_faults = resolve_losses(losses, registry, draft.document)
     faults = [*draft.faults, *faults, *loss_faults]
+    keys: dict[str, KeyInfo] = {} if draft.custom is not None else _check(draft, spec, wanted, faults)
+    found = Survey(draft=draft, env=spec, losses=wanted, keys=keys, faults=in_order(faults))
+    return found if faults else attrs.evolve(found, policy=_policy(found, registry))
+
+
+def _policy(found: Survey, registry: Registry) -> ResolvedPolicy:
+    """Return the resolved policy of a survey without faults."""
+    draft = found.draft
     if draft.custom is not None:
-        if faults:
-            raise PolicyError(faults)
-        return custom_policy(draft.name, draft.custom, spec, wanted, registry)
-    keys = _check(draft, spec, wanted, faults)
-    if faults:
-        raise PolicyError(faults)
+        return custom_policy(draft.name, draft.custom, found.env, found.losses, registry)
     resolved = [_resolved(layer) for layer in draft.layers]
     policy = ResolvedPolicy(
-        name=draft.name, obs_shaper=resolved[0], layers=tuple(resolved[1:-1]), action_head=resolved[-1], keys=keys,
-        env=spec, losses=wanted, source=draft.document.value,
+        name=draft.name, obs_shaper=resolved[0], layers=tuple(resolved[1:-1]), action_head=resolved[-1],
+        keys=found.keys, env=found.env, losses=found.losses, source=draft.document.value,
     )  # fmt: skip
     return attrs.evolve(policy, advice=lint(draft, policy, registry))
 
