@@ -138,30 +138,6 @@ def test_resolve_prints_a_policy_that_resolves_to_itself(glulam, tmp_path):
     assert json.loads(glulam("resolve", "fast", "--format", "json").stdout)["name"] == "fast"
 
 
-def test_show_prints_what_runs(glulam):
-    done = glulam("show", "latent_attn_tiny", "--env", "mettagrid:forage", "--code")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("def compute(inputs, recur):\n    env_obs = inputs['env_obs']\n")
-    assert "    core = relu(remembered)\n" in done.stdout
-    compile(done.stdout, "shown", "exec")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "returncode", "words"),
-    [
-        (("fast", "--env", "mettagrid:forage"), 2, "Missing option '--code'"),
-        (("fast", "--code"), 2, "Missing option '--env'"),
-        (("fast_class", "--env", "mettagrid:forage", "--code"), 1, "class of its own: read glulam_policies.fast_pol"),
-        (("fsat", "--env", "mettagrid:forage", "--code"), 1, "write 'fast'"),
-    ],
-)  # fmt: skip
-def test_show_tells_what_is_missing(glulam, arguments, returncode, words):
-    done = glulam("show", *arguments)
-    assert done.returncode == returncode
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_advice_is_printed_and_fails_only_when_asked_to(glulam, tmp_path):
     text = "glulam: 1\nextends: fast\nset: {memory.bias_init: 1.0, memory.skip: false}\n"
     (tmp_path / "old.yaml").write_text(text, encoding="utf-8")

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from glulam._errors import GlulamError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-__all__ = ["format_option", "print_table", "quietly"]
+__all__ = ["format_option", "print_table", "quietly", "write_text"]
 
 format_option = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
@@ -38,3 +41,19 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(table)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        GlulamError: if it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        msg = f"cannot write {path}: {error.strerror}"
+        raise GlulamError(msg) from error

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from glulam._errors import GlulamError
 from glulam.catalog import Registry
+from glulam.cli._output import write_text
 
 __all__ = ["schema"]
 
@@ -34,11 +34,4 @@ def schema(output: Path | None) -> None:
     if output is None:
         click.echo(text)
         return
-    temporary = output.with_name(f".{output.name}.part")
-    try:
-        temporary.write_text(text + "\n", encoding="utf-8")
-        temporary.replace(output)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        msg = f"cannot write {output}: {error.strerror}"
-        raise GlulamError(msg) from error
+    write_text(output, text + "\n")
