@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from glulam.catalog import PluginError, Registry
 from glulam.environment import EnvSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from glulam.protocol import Environment
 
 __all__ = ["environment_spec", "make_environment"]
@@ -48,24 +51,45 @@ def environment_spec(uri: object, *, registry: Registry | None = None) -> EnvSpe
     return spec
 
 
-def make_environment(uri: str, *, num_envs: int, seed: int, registry: Registry | None = None) -> Environment:
+def make_environment(
+    uri: str, *, num_envs: int, seed: int, first: int = 0, registry: Registry | None = None
+) -> Environment:
     """Return `num_envs` copies of an environment as one vectorised world.
 
     Args:
         uri: `FAMILY:TASK`.
         num_envs: copies; the world has `num_envs` x agents rows.
         seed: seeds every copy, each differently.
+        first: the number of the first copy, for a part of a larger world: its copies are the copies `first`,
+            `first + 1`, ... of any world with this seed. `env_id` counts from 0 all the same.
         registry: what is installed; read afresh when None.
 
     Raises:
-        GlulamError: if there is no such environment, or `num_envs` is not positive.
+        GlulamError: if there is no such environment, `num_envs` is not positive or `first` is negative, or a part is
+            asked of a family that makes whole worlds alone.
     """
     if num_envs < 1:
         msg = f"num_envs is {num_envs}; an environment needs at least 1 copy"
         raise GlulamError(msg)
+    if first < 0:
+        msg = f"first is {first}; copies count from 0"
+        raise GlulamError(msg)
     family, task = _family(uri, registry)
-    environment: Environment = family.make(task, num_envs=num_envs, seed=seed)
+    part = {"first": first} if first else {}  # families need not know of parts
+    if part and not _takes(family.make, "first"):
+        msg = (
+            f"environment {uri!r} can only be made whole: make() of its family takes no first=, the number of the "
+            "first copy; tell its authors"
+        )
+        raise GlulamError(msg)
+    environment: Environment = family.make(task, num_envs=num_envs, seed=seed, **part)
     return environment
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function takes an argument by this name."""
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(given.kind is given.VAR_KEYWORD for given in parameters.values())
 
 
 def _adapted(environment: object, registry: Registry) -> EnvSpec:

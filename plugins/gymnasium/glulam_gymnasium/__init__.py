@@ -57,16 +57,17 @@ class GymnasiumEnvironments:
             self._specs[task] = known
         return known[1]
 
-    def make(self, task: str, *, num_envs: int, seed: int) -> Environment:
+    def make(self, task: str, *, num_envs: int, seed: int, first: int = 0) -> Environment:
         """Return `num_envs` copies of a task as one world of as many rows.
 
         Args:
             task: as for `spec`.
             num_envs: copies, at least 1.
             seed: not negative; decides every episode of every copy.
+            first: the number of the first copy among those with this seed.
 
         Raises:
-            GlulamError: as for `spec`, or if `num_envs` or `seed` is out of range.
+            GlulamError: as for `spec`, or if `num_envs`, `seed` or `first` is out of range.
         """
         spec = self.spec(task)
         registered = self._specs[task][0]
@@ -77,6 +78,7 @@ class GymnasiumEnvironments:
             spec=spec,
             num_envs=num_envs,
             seed=seed,
+            first=first,
             observe=self._observer(spec),
         )
 

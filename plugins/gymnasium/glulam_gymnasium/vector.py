@@ -38,12 +38,13 @@ MODES = {
 }
 
 
-def make_world(
+def make_world(  # noqa: PLR0913  # each is an independent, named choice
     one: Callable[[], gymnasium.Env[Any, Any]],
     *,
     spec: EnvSpec,
     num_envs: int,
     seed: int,
+    first: int = 0,
     observe: Observer | None = None,
 ) -> GymnasiumEnvironment:
     """Return `num_envs` copies of what `one` makes as one world; it has `restart` where `spec.autoreset` says so.
@@ -53,21 +54,23 @@ def make_world(
         spec: says what the world shows, and when the next episode starts.
         num_envs: copies, at least 1.
         seed: not negative.
+        first: the number of the first copy among those with this seed; not negative.
         observe: makes stacked observations what `spec` says; None: they are that already.
 
     Raises:
-        GlulamError: if `num_envs` or `seed` is out of range.
+        GlulamError: if `num_envs`, `seed` or `first` is out of range.
     """
     if num_envs < 1:
         msg = f"{spec.name}: num_envs is {num_envs}; it must be at least 1"
         raise GlulamError(msg)
-    if seed < 0:
-        msg = f"{spec.name}: seed is {seed}; it must not be negative"
-        raise GlulamError(msg)
+    for what, given in (("seed", seed), ("first", first)):
+        if given < 0:
+            msg = f"{spec.name}: {what} is {given}; it must not be negative"
+            raise GlulamError(msg)
     kind = RestartableGymnasiumEnvironment if spec.autoreset == "disabled" else GymnasiumEnvironment
     masks = torch.ones((num_envs, spec.num_actions), dtype=torch.bool) if MASK in spec.optional_inputs else None
     rows = [None] * num_envs if masks is None else list(masks.numpy())
-    makers = [partial(Episodes, one, seed, copy, row) for copy, row in enumerate(rows)]
+    makers = [partial(Episodes, one, seed, first + place, row) for place, row in enumerate(rows)]
     vector = SyncVectorEnv(makers, copy=False, autoreset_mode=MODES[spec.autoreset])
     return kind(vector, spec, observe, masks)
 
@@ -86,7 +89,7 @@ class GymnasiumEnvironment:
     `rewards` may be those of the episode before. Actions are shown as they were given, before any clipping.
     `action_mask` (where `spec` names it) says what `env_obs` allows.
 
-    Episode k of copy e depends on (seed, e, k) and the actions alone, whatever `num_envs` is: each is seeded,
+    Episode k of copy e depends on (seed, first + e, k) and the actions alone, whatever `num_envs` is: each is seeded,
     where Gymnasium itself would let one generator run on. `reset` goes on to the next episode, also where the
     current one is unfinished.
     """

@@ -36,16 +36,17 @@ class MettaGridEnvironments:
 
         return env_spec(built.config, name=f"mettagrid:{task}")
 
-    def make(self, task: str, *, num_envs: int, seed: int) -> Environment:
+    def make(self, task: str, *, num_envs: int, seed: int, first: int = 0) -> Environment:
         """Return `num_envs` copies of a task as one world of `num_envs` x agents rows.
 
         Args:
             task: a name of `tasks`, with or without a view size.
             num_envs: copies, at least 1.
             seed: not negative; decides every episode of every copy.
+            first: the number of the first copy among those with this seed.
 
         Raises:
-            GlulamError: as for `spec`, or if `num_envs` or `seed` is out of range.
+            GlulamError: as for `spec`, or if `num_envs`, `seed` or `first` is out of range.
         """
         built = _task(task)  # first of all: it says what to do where mettagrid is missing
         from glulam_mettagrid.vector import MettaGridEnvironment
@@ -55,6 +56,7 @@ class MettaGridEnvironments:
             name=f"mettagrid:{task}",
             num_envs=num_envs,
             seed=seed,
+            first=first,
             map_for_seed=built.map_for_seed,
         )
 

@@ -52,7 +52,7 @@ class MettaGridEnvironment:
     `last_actions` and `last_rewards` belong to the episode of `env_obs`: zeros with its first observation, where
     `rewards` are those of the episode before. An action shows as it was given, also where it failed.
 
-    Episode k of simulation e depends on (seed, e, k) and the actions alone, whatever `num_envs` is. `reset`
+    Episode k of simulation e depends on (seed, first + e, k) and the actions alone, whatever `num_envs` is. `reset`
     goes on to the next episode, also where the current one is unfinished.
 
     Args:
@@ -60,6 +60,7 @@ class MettaGridEnvironment:
         name: the name of the environment in its spec and in messages.
         num_envs: simulations, at least 1.
         seed: not negative.
+        first: the number of the first simulation among those with this seed; not negative.
         map_for_seed: the map of the episode with a given seed. None: `config.game.map_builder` with that
             seed, if it takes one.
 
@@ -67,23 +68,25 @@ class MettaGridEnvironment:
         GlulamError: if an argument is out of range, or the config is one that this adapter refuses.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is an independent, named choice
         self,
         config: MettaGridConfig,
         *,
         name: str,
         num_envs: int,
         seed: int,
+        first: int = 0,
         map_for_seed: Callable[[int], MapBuilderConfig[Any]] | None = None,
     ) -> None:
         if num_envs < 1:
             msg = f"{name}: num_envs is {num_envs}; it must be at least 1"
             raise GlulamError(msg)
-        if seed < 0:
-            msg = f"{name}: seed is {seed}; it must not be negative"
-            raise GlulamError(msg)
+        for what, given in (("seed", seed), ("first", first)):
+            if given < 0:
+                msg = f"{name}: {what} is {given}; it must not be negative"
+                raise GlulamError(msg)
         self.spec = env_spec(config, name=name)
-        self._seed = seed
+        self._seed, self._first = seed, first
         self._map_for_seed = map_for_seed or partial(_reseeded, config.game.map_builder)
         # Converting a config takes 1 ms, building a simulator from the result 0.2 ms: convert once.
         self._cpp_config, self._agent_names = convert_to_cpp_game_config(config.game)
@@ -194,7 +197,7 @@ class MettaGridEnvironment:
 
     def _next_episode(self, env: int) -> MettaGrid:
         """Return the simulator of the next episode, which has written its first observation."""
-        seed = episode_seed(self._seed, env, self._episodes[env])
+        seed = episode_seed(self._seed, self._first + env, self._episodes[env])
         self._episodes[env] += 1
         builder: Any = self._map_for_seed(seed).create()
         grid = builder.build_for_num_agents(self.spec.num_agents).grid.tolist()

@@ -16,6 +16,7 @@ import glulam
 from glulam import GlulamError
 from glulam_train.optimizer import policy_parts
 from glulam_train.trainer import Trainer
+from glulam_train.workers.environments import Environments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ __all__ = ["PARTS", "Stopwatch", "bench"]
 
 WARM_UP = 1  # updates before those that count: memory is allocated there, and code is loaded
 PARTS = {
-    "environment": "steps of the environment",
+    "environment": "steps of the environment, or waiting for workers",
     "acting": "the policy in rollout",
     "scoring": "the policy over segments, forward",
     "learning": "gradients, clipping, Adam",
@@ -95,14 +96,17 @@ def bench(settings: TrainSettings, updates: int, trace: Path | None = None) -> d
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    environment = glulam.make_environment(settings.env, num_envs=settings.num_envs, seed=settings.environment_seed())
-    with closing(environment):
+    with closing(Environments(settings)) as environments:
+        environment = environments.make(settings.environment_seed())
         policy = glulam.build(settings.policy, environment.spec, device=settings.device, losses=settings.losses)
         trainer = Trainer(policy, environment, settings)
         for _ in range(WARM_UP):
             trainer.update()
         watch = Stopwatch(policy.device)
-        watch.watch(environment, "step", "environment")
+        for lane in trainer.rollout.lanes:
+            watch.watch(lane.world, "send", "environment")
+            watch.watch(lane.world, "receive", "environment")
+        working = environments.seconds_in_steps()
         watch.watch(policy, "forward", "acting")
         watch.watch(policy, "unroll", lambda: "scoring" if torch.is_grad_enabled() else "acting")
         watch.watch(trainer.optimizer, "step", "learning")
@@ -111,6 +115,9 @@ def bench(settings: TrainSettings, updates: int, trace: Path | None = None) -> d
         for _ in range(updates):
             with collecting.part("training"), watch.part("rest"):
                 trainer.update()
+        worked = [
+            (after - before) / updates for before, after in zip(working, environments.seconds_in_steps(), strict=True)
+        ]
         if trace is not None:
             _trace(trainer, trace)
         steps = updates * trainer.steps_per_update
@@ -120,6 +127,8 @@ def bench(settings: TrainSettings, updates: int, trace: Path | None = None) -> d
             "environment": settings.env,
             "device": str(policy.device),
             "threads": torch.get_num_threads(),
+            "env_workers": settings.env_workers,
+            "env_groups": settings.env_groups,
             "agents": trainer.rollout.rows,
             "updates": updates,
             "agent_steps_per_update": trainer.steps_per_update,
@@ -127,6 +136,7 @@ def bench(settings: TrainSettings, updates: int, trace: Path | None = None) -> d
             "rollout_steps_per_second": steps / rollout,
             "training_steps_per_second": steps / training,
             "seconds_per_update": {name: watch.seconds[name] / updates for name in PARTS},
+            "seconds_in_workers": worked,
             "parameters": sum(weight.numel() for weight in policy.parameters()),
             "buffer_bytes": trainer.buffer.bytes,
             "gradient_norms": gradient_norms(policy_parts(policy)),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ExperienceBuffer", "Minibatch"]
 
+ALL = slice(None)
+
 
 @attrs.frozen(eq=False)
 class Minibatch:
@@ -62,6 +64,7 @@ class ExperienceBuffer:
         computed: keys that are filled in after the rollout, with `fill`.
         following: keys of which one step more is stored, so that minibatches hold the next step's too.
         device: where the buffer lies.
+        to: where minibatches are used; where the buffer lies when None.
     """
 
     def __init__(  # noqa: PLR0913 - each is an independent, named choice
@@ -74,8 +77,10 @@ class ExperienceBuffer:
         computed: Collection[str] = (),
         following: Collection[str] = (),
         device: torch.device | str = "cpu",
+        to: torch.device | str | None = None,
     ) -> None:
         self.rows, self.horizon, self.device = rows, horizon, torch.device(device)
+        self.to = self.device if to is None else torch.device(to)
         self.segment = segment or horizon
         if horizon % self.segment:
             msg = f"segments of {self.segment} steps do not divide the horizon of {horizon}"
@@ -117,32 +122,33 @@ class ExperienceBuffer:
         """Whether a segment begins at step t."""
         return t % self.segment == 0
 
-    def start(self, t: int, td: TensorDictBase, state: TensorDictBase) -> None:
+    def start(self, t: int, td: TensorDictBase, state: TensorDictBase, rows: slice = ALL) -> None:
         """Store what holds at the start of the segments that begin at step t.
 
         Args:
             t: the step.
             td: the step itself, `[B]`, as given to `store`.
             state: the memory before it, `[B]`, keys `(layer, tensor)`.
+            rows: those that are meant, where they are not all B.
         """
         for key, tensor in self.starts.items():
-            column = tensor[:, t // self.segment]
+            column = tensor[rows, t // self.segment]
             column.copy_(_found(state if isinstance(key, tuple) else td, key, column.shape))
 
-    def store(self, t: int, td: TensorDictBase) -> None:
-        """Store step t of a rollout, a TensorDict `[B]`.
+    def store(self, t: int, td: TensorDictBase, rows: slice = ALL) -> None:
+        """Store step t of a rollout, a TensorDict `[B]`, of some rows or all.
 
         Raises:
             GlulamError: if the TensorDict lacks a key, or holds it in another shape than declared.
         """
         for key, tensor in self._written:
-            column = tensor[:, t]
+            column = tensor[rows, t]
             column.copy_(_found(td, key, column.shape))
 
-    def finish(self, td: TensorDictBase) -> None:
+    def finish(self, td: TensorDictBase, rows: slice = ALL) -> None:
         """Store of the step after the last one what the next step's is wanted of, a TensorDict `[B]`."""
         for key, tensor in self.following.items():
-            column = tensor[:, -1]
+            column = tensor[rows, -1]
             column.copy_(_found(td, key, column.shape))
 
     def fill(self, key: str, value: Tensor) -> None:
@@ -153,7 +159,7 @@ class ExperienceBuffer:
         """Yield `count` random parts of `S / count` segments each.
 
         Every segment comes exactly once; a segment is never cut. One part of whole rows is the buffer itself,
-        uncopied.
+        uncopied where it is used.
         """
         if count == 1 and self.cuts == 1:
             starts = {key: tensor[:, 0] for key, tensor in self.starts.items()}
@@ -176,18 +182,25 @@ class ExperienceBuffer:
             return tensor.index_select(0, row)
         return torch.unflatten(tensor, 1, (self.cuts, self.segment))[row, cut]
 
+    def _sent(self, tensor: Tensor) -> Tensor:
+        """Return a tensor of a minibatch where it is used; to a GPU it goes by pages that stay, without waiting."""
+        if self.to == self.device:
+            return tensor
+        if self.to.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.to, non_blocking=True)
+
     def _part(
         self, steps: dict[Any, Tensor], starts: dict[Any, Tensor], following: dict[Any, Tensor], size: int
     ) -> Minibatch:
         batch = [size, self.segment]
-        return Minibatch(_packed(steps, batch), _packed(starts, [size]), _packed(following, batch))
+        return Minibatch(self._packed(steps, batch), self._packed(starts, [size]), self._packed(following, batch))
 
-
-def _packed(tensors: dict[Any, Tensor], batch_size: list[int]) -> TensorDict:
-    td = TensorDict({}, batch_size=batch_size)
-    for key, tensor in tensors.items():
-        td.set(key, tensor)  # nested where the key is a tuple
-    return td
+    def _packed(self, tensors: dict[Any, Tensor], batch_size: list[int]) -> TensorDict:
+        td = TensorDict({}, batch_size=batch_size)
+        for key, tensor in tensors.items():
+            td.set(key, self._sent(tensor))  # nested where the key is a tuple
+        return td
 
 
 def _found(td: TensorDictBase, key: Any, shape: torch.Size) -> Tensor:  # noqa: ANN401 - a key may be nested

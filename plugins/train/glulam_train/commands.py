@@ -166,6 +166,9 @@ def _bench_lines(report: dict[str, Any], parts: dict[str, str]) -> list[str]:
         f"  {name:<12} {1e3 * spent[name]:>9,.1f} ms {spent[name] / total:>5.0%}  {told}"
         for name, told in parts.items()
     ]
+    if worked := report["seconds_in_workers"]:
+        told = ", ".join(f"{1e3 * seconds:,.1f}" for seconds in worked)
+        lines.append(f"meanwhile in steps of the environment: {told} ms, a figure for each worker")
     norms = report["gradient_norms"]
     width = max(map(len, norms))
     return [*lines, "", "norm of the last gradient", *(f"  {name:<{width}} {norm:.3g}" for name, norm in norms.items())]

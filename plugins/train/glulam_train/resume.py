@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["Point", "ResumePoints", "deal"]
 
 # What may change from one part of a run to the next.
-FREE = ("steps", "checkpoint_interval", "keep_checkpoints", "tensorboard", "device", "threads", "rank_timeout")
+FREE = (
+    *("steps", "checkpoint_interval", "keep_checkpoints", "tensorboard"),
+    *("device", "buffer_device", "threads", "env_workers", "rank_timeout"),
+)
 POLICY, TRAINER = "policy.safetensors", "trainer.safetensors"
 
 

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from glulam import GlulamError
 from glulam_train.ranks import Ranks
+from glulam_train.world import check_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from glulam import Policy
     from glulam_train.buffer import ExperienceBuffer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Episodes", "Outcome", "Rollout"]
 
+ALL = slice(None)
 RECENT = 100  # episodes, at least, in the running mean of returns
 
 
@@ -58,15 +60,16 @@ class Episodes:
         self._returns = torch.zeros(rows, dtype=torch.float64)
         self._lengths = torch.zeros(rows, dtype=torch.int64)
 
-    def add(self, reward: Tensor, ended: Tensor, counted: Tensor) -> None:
-        """Count one step: what its actions earned, whose episode ended with it, and whose action was one (`[B]`)."""
-        self._returns += reward
-        self._lengths += counted
+    def add(self, reward: Tensor, ended: Tensor, counted: Tensor, rows: slice = ALL) -> None:
+        """Count one step of some rows: what it earned, whose episode ended, and whose action was one."""
+        returns, lengths = self._returns[rows], self._lengths[rows]
+        returns += reward
+        lengths += counted
         if bool(ended.any()):
-            self.finished.extend(zip(self._returns[ended].tolist(), self._lengths[ended].tolist(), strict=True))
+            self.finished.extend(zip(returns[ended].tolist(), lengths[ended].tolist(), strict=True))
             self.count += int(ended.sum())
-            self._returns[ended] = 0
-            self._lengths[ended] = 0
+            returns[ended] = 0
+            lengths[ended] = 0
 
     def forget_unfinished(self) -> None:
         """Drop the episodes under way: their world was left."""
@@ -82,83 +85,140 @@ class Episodes:
         return {name: total / count if count else None for name, total in zip(names, sums, strict=True)}
 
 
+@attrs.define(eq=False)
+class Lane:
+    """Rows of the environment that are played together, and how far they are.
+
+    Attributes:
+        world: plays them.
+        rows: which rows of the whole they are.
+        shown: what the world showed last, `[B of these rows]`.
+        td: the same as the policy reads it, on its device.
+        valid: rows whose next action counts.
+    """
+
+    world: World
+    rows: slice
+    shown: TensorDict
+    td: TensorDict
+    valid: Tensor
+
+    @property
+    def first(self) -> int:
+        """The number of the first row; ids count from there."""
+        return int(self.rows.start)
+
+
 class Rollout:
     """Plays on from where it stopped, H steps at a time.
 
+    With several worlds the policy acts in one after another, and a world that can step by itself does so meanwhile.
+    Whether it can makes no difference to what is played.
+
     Args:
         policy: acts; its rollout memory is cleared here, once.
-        world: its tensors may be reused from step to step: what is kept is copied.
+        worlds: of one kind, their rows one after another being the B; their tensors may be reused from step to step:
+            what is kept is copied.
         horizon: H.
-        observers: losses that have `observe(td)`, called in each step once the policy has acted.
+        observers: losses that have `observe(td)`, called in each step of each world once the policy has acted.
     """
 
-    def __init__(self, policy: Policy, world: World, horizon: int, observers: Iterable[Any] = ()) -> None:
+    def __init__(self, policy: Policy, worlds: Sequence[World], horizon: int, observers: Iterable[Any] = ()) -> None:
         self.policy, self.horizon, self.observers = policy, horizon, list(observers)
-        self.enter(world)
-        rows = self._td.batch_size[0]
-        self.episodes = Episodes(rows)
-        self.outcome = Outcome.empty(rows, horizon, dtype=policy.dtype, device=policy.device)
+        self.lanes: list[Lane] = []
+        self.enter(worlds)
+        self.episodes = Episodes(self.rows)
+        self.outcome = Outcome.empty(self.rows, horizon, dtype=policy.dtype, device=policy.device)
 
-    def enter(self, world: World) -> None:
-        """Go on in another world of the same kind, from empty memory; unfinished episodes do not count."""
-        self.world = world
+    def enter(self, worlds: Sequence[World]) -> None:
+        """Go on in other worlds of the same kind, from empty memory; unfinished episodes do not count."""
         self.policy.reset_memory()
-        with _explained(world, "its start"):
-            td = world.reset()
-        self._valid = torch.ones(td.batch_size, dtype=torch.bool)
-        self._td = self._moved(td)
+        self.lanes = []
+        for world in worlds:
+            with _explained(world, "its start"):
+                td = world.reset()
+            if len(worlds) > 1:
+                check_ids(td.get("env_id"), world.spec)
+            first, count = self.rows if self.lanes else 0, td.batch_size[0]
+            valid = torch.ones(td.batch_size, dtype=torch.bool)
+            lane = Lane(world, slice(first, first + count), td, td, valid)
+            self._show(lane, td)
+            self.lanes.append(lane)
         if hasattr(self, "episodes"):
             self.episodes.forget_unfinished()
 
     @property
+    def world(self) -> World:
+        """The first of the worlds."""
+        return self.lanes[0].world
+
+    @property
     def rows(self) -> int:
         """B."""
-        return int(self._td.batch_size[0])
+        return int(self.lanes[-1].rows.stop)
 
     @torch.no_grad()  # not inference_mode: the policy's memory is written here and cleared elsewhere
     def collect(self, buffer: ExperienceBuffer) -> Outcome:
         """Fill the buffer with H steps; what it returns is valid until the next call."""
         for t in range(self.horizon):
-            begins = buffer.begins_at(t)
-            state = self.policy.memory_state(self._td.get("env_id")) if begins else None
-            td = self.policy(self._td)
-            for observer in self.observers:
-                observer.observe(td)
-            if state is not None:
-                buffer.start(t, td, state)
-            buffer.store(t, td)
-            if t:
-                self._follow(t - 1, td.get("values", None))
-            self._advance(t, td.get("actions"))
-        after = self._scored(self._td, self._td.get("env_id"))
-        self._follow(self.horizon - 1, after.get("values", None))
-        buffer.finish(after)
+            for lane in self.lanes:
+                if t:
+                    self._receive(lane, t - 1)
+                self._act(lane, t, buffer)
+        for lane in self.lanes:
+            self._receive(lane, self.horizon - 1)
+            after = self._scored(lane.td, lane.td.get("env_id"))
+            self._follow(lane, self.horizon - 1, after.get("values", None))
+            buffer.finish(_known(after, lane, buffer), lane.rows)
         return self.outcome
 
-    def _advance(self, t: int, actions: Tensor) -> None:
-        """Apply the actions of step t, and keep what they led to."""
-        with _explained(self.world, f"step {t} of a rollout"):
-            step = self.world.step(actions)
-        ended = (step.done | step.truncated).cpu()
-        self.episodes.add(step.reward.cpu(), ended, self._valid)
-        outcome = self.outcome
-        outcome.valid_t[:, t] = self._valid.to(self.policy.device)
-        self._valid = step.valid.cpu()
-        outcome.reward_tp1[:, t] = step.reward.to(self.policy.device)
-        outcome.done_tp1[:, t] = step.done.to(self.policy.device)
-        outcome.truncated_tp1[:, t] = step.truncated.to(self.policy.device)
-        self._td = self._moved(step.td)
-        if bool(step.truncated.any()):
-            rows = step.truncated.nonzero().squeeze(1)
-            values = self._final_values(rows, step)
-            if values is not None:
-                outcome.value_tp1[rows.to(self.policy.device), t] = values
+    def _act(self, lane: Lane, t: int, buffer: ExperienceBuffer) -> None:
+        """Have the policy act at step t, keep what is to be kept, and send the actions off."""
+        state = self.policy.memory_state(lane.td.get("env_id")) if buffer.begins_at(t) else None
+        td = self.policy(lane.td)
+        for observer in self.observers:
+            observer.observe(td)
+        known = _known(td, lane, buffer)
+        if state is not None:
+            buffer.start(t, known, state, lane.rows)
+        buffer.store(t, known, lane.rows)
+        if t:
+            self._follow(lane, t - 1, td.get("values", None))
+        self.outcome.valid_t[lane.rows, t] = lane.valid.to(self.policy.device)
+        with _explained(lane.world, f"step {t} of a rollout"):
+            lane.world.send(td.get("actions"))
 
-    def _follow(self, t: int, value_tp1: Tensor | None) -> None:
+    def _receive(self, lane: Lane, t: int) -> None:
+        """Keep what the actions of step t led to."""
+        with _explained(lane.world, f"step {t} of a rollout"):
+            step = lane.world.receive()
+        ended = (step.done | step.truncated).cpu()
+        self.episodes.add(step.reward.cpu(), ended, lane.valid, lane.rows)
+        outcome, rows, device = self.outcome, lane.rows, self.policy.device
+        lane.valid = step.valid.cpu()
+        outcome.reward_tp1[rows, t] = step.reward.to(device)
+        outcome.done_tp1[rows, t] = step.done.to(device)
+        outcome.truncated_tp1[rows, t] = step.truncated.to(device)
+        self._show(lane, step.td)
+        if bool(step.truncated.any()):
+            cut = step.truncated.nonzero().squeeze(1)
+            values = self._final_values(cut, step)
+            if values is not None:
+                outcome.value_tp1[rows, t][cut.to(device)] = values
+
+    def _follow(self, lane: Lane, t: int, value_tp1: Tensor | None) -> None:
         """Note the values of observations t+1, except where the final observation's value stands already."""
         if value_tp1 is not None:
-            column = self.outcome.value_tp1[:, t]
-            column.copy_(torch.where(self.outcome.truncated_tp1[:, t], column, value_tp1))
+            column = self.outcome.value_tp1[lane.rows, t]
+            column.copy_(torch.where(self.outcome.truncated_tp1[lane.rows, t], column, value_tp1))
+
+    def _show(self, lane: Lane, td: TensorDict) -> None:
+        """Have the policy see what a world shows: on its device, with ids of their own in each world."""
+        if lane.first:
+            td.set("env_id", td.get("env_id") + lane.first)
+        lane.shown = td
+        on_cpu = self.policy.device.type == "cpu"
+        lane.td = td if on_cpu else td.exclude("final_obs").to(self.policy.device)
 
     def _final_values(self, rows: Tensor, step: Step) -> Tensor | None:
         """Return the values of the final observations of some rows, as if their episodes had gone on.
@@ -180,11 +240,12 @@ class Rollout:
         inputs = td.exclude("actions")  # without actions nothing is scored
         return inputs.update(self.policy.evaluate(inputs, self.policy.memory_state(env_id)))
 
-    def _moved(self, td: TensorDict) -> TensorDict:
-        """Return the policy's inputs on its device; on the CPU that is the TensorDict itself."""
-        if self.policy.device.type == "cpu":
-            return td
-        return td.exclude("final_obs").to(self.policy.device)
+
+def _known(td: TensorDict, lane: Lane, buffer: ExperienceBuffer) -> TensorDict:
+    """Return what is known of a step; what the world showed comes from where that is, if the buffer is there too."""
+    if lane.shown is lane.td or buffer.device != lane.shown.get("env_obs").device:
+        return td
+    return TensorDict(dict(td.items()) | dict(lane.shown.items()), batch_size=td.batch_size)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from glulam_train.returning import check_same, found_in
 from glulam_train.scalars import Scalars
 from glulam_train.signals import interruptible
 from glulam_train.trainer import Trainer
+from glulam_train.workers.environments import Environments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from glulam import Environment
     from glulam_train.resume import Point
     from glulam_train.settings import TrainSettings
+    from glulam_train.workers.groups import Groups
 
 __all__ = ["Run"]
 
@@ -78,13 +80,14 @@ class Run:
             if self.ranks.size > 1 and device.type == "cuda":
                 torch.cuda.set_device(device)  # NCCL takes the present one
             torch.manual_seed(settings.seed)
-            self.environment = self._make_environment()
+            self.environments = Environments(settings)
         try:
             with self.ranks.together():
+                self.environment = self._make_environment()
                 self._make_trainer(device)
             self.ranks.broadcast(self.trainer.shared().values())
         except BaseException:
-            self.environment.close()
+            self.environments.close()
             raise
 
     @classmethod
@@ -160,10 +163,8 @@ class Run:
             run.notes.append("there is no point to resume from yet: this run starts anew")
         return run
 
-    def _make_environment(self) -> Environment:
-        settings = self.settings
-        seed = settings.environment_seed(self.boundary, self.ranks.rank)
-        return glulam.make_environment(settings.env, num_envs=settings.num_envs, seed=seed)
+    def _make_environment(self) -> Environment | Groups:
+        return self.environments.make(self.settings.environment_seed(self.boundary, self.ranks.rank))
 
     def _make_trainer(self, device: torch.device) -> None:
         self.policy = first_policy(self.settings, self.environment.spec, device, self.point, drift=self.drift)
@@ -189,6 +190,11 @@ class Run:
             f"{buffer.bytes / 2**20:.1f} MiB ({buffer.bytes / steps:,.0f} bytes a step)"
         )
         lines = [sizes, *self.notes]
+        workers, groups = self.settings.env_workers, self.settings.env_groups
+        if workers or groups > 1:
+            where = f"in {workers} worker{'s' * (workers > 1)}" if workers else "in this process"
+            turns = f", which the policy acts in by turns, in {groups} groups" if groups > 1 else ""
+            lines.insert(1, f"environments are stepped {where}{turns}")
         if self.ranks.size > 1:
             lines.insert(1, f"so on each of {self.ranks.size} ranks")
         if self.point is not None:
@@ -271,7 +277,6 @@ class Run:
         check_equal(self.trainer.shared(), self.ranks)
         self.boundary += 1
         with self.ranks.together():
-            self.environment.close()
             self.environment = self._make_environment()
             self.trainer.enter(self.environment)
         self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
@@ -294,8 +299,8 @@ class Run:
         return row
 
     def close(self) -> None:
-        """Free the environment and the folder."""
-        self.environment.close()
+        """Free the environments and the folder."""
+        self.environments.close()
         self.folder.release()
 
 

@@ -19,6 +19,7 @@ __all__ = ["TrainSettings", "read_settings", "set_field"]
 
 MAX_SEED = 2**30
 MAX_THREADS = 4096
+MAX_GROUPS = 64
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +59,9 @@ class TrainSettings:
     gae_lambda: float = setting(number(most=1), 0.95)
     max_grad_norm: float = setting(number(above=0), 0.5)
     device: str = setting(text("a device of torch, such as cpu or cuda"), "cpu")
+    buffer_device: str = setting(choice("policy", "cpu"), "policy")  # where the experience buffer lies
+    env_workers: int = setting(whole(0), 0)  # processes that step the environments; 0: this one does
+    env_groups: int = setting(whole(1, MAX_GROUPS), 1)  # parts of the environments that the policy acts in by turns
     rank_timeout: float = setting(number(above=0), 120.0)  # seconds after which a rank that is silent is lost
     threads: int | None = setting(whole(1, MAX_THREADS, optional=True), None)  # null: as many as torch chooses
     checkpoint_interval: int = setting(whole(1), 200_000)  # agent-steps; first and last are saved in any case

@@ -20,7 +20,7 @@ from glulam_train.optimizer import Optimizer, policy_parts
 from glulam_train.ranks import RankError, Ranks
 from glulam_train.reward_scale import RewardScale
 from glulam_train.rollout import Rollout
-from glulam_train.world import World
+from glulam_train.workers.groups import worlds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from glulam_train.buffer import Minibatch
     from glulam_train.rollout import Outcome
     from glulam_train.settings import TrainSettings
+    from glulam_train.workers.groups import Groups
 
 __all__ = ["Trainer"]
 
@@ -41,7 +42,7 @@ class Trainer:
 
     Args:
         policy: built with the losses that it is to be trained with.
-        environment: played on without a break.
+        environment: played on without a break; or several, by turns.
         settings: the numbers.
         ranks: who trains the same policy, each with a trainer of its own; this process alone when None.
 
@@ -51,14 +52,18 @@ class Trainer:
     """
 
     def __init__(
-        self, policy: Policy, environment: Environment, settings: TrainSettings, ranks: Ranks | None = None
+        self,
+        policy: Policy,
+        environment: Environment | Groups,
+        settings: TrainSettings,
+        ranks: Ranks | None = None,
     ) -> None:
         self.policy, self.settings, self.ranks = policy, settings, ranks or Ranks.alone()
         self.agent_steps = 0
         self.losses = dict(zip(settings.loss_names, policy.resolved.losses, strict=True))
-        world = World(environment)
-        check_settings(settings, world)
-        check_losses(policy, world, self.losses)
+        worlds = worlds_of(environment)
+        check_settings(settings, worlds[0])
+        check_losses(policy, worlds[0], self.losses)
         spec = policy.experience_spec()
         self.computed = COMPUTED & {key for loss in self.losses.values() for key in loss.computed_keys}
         if self.computed - {"valid"} and "values" not in spec:
@@ -68,7 +73,7 @@ class Trainer:
         self.terms = {name: loss.build() for name, loss in self.losses.items()}
         self._call("initialize", policy)
         observers = [term for term in self.terms.values() if hasattr(term, "observe")]
-        self.rollout = Rollout(policy, world, settings.horizon, observers)
+        self.rollout = Rollout(policy, worlds, settings.horizon, observers)
         self.buffer = ExperienceBuffer(
             spec,
             rows=self.rollout.rows,
@@ -76,7 +81,8 @@ class Trainer:
             segment=settings.segment,
             computed=self.computed,
             following={key for loss in self.losses.values() for key in loss.next_keys},
-            device=policy.device,
+            device=policy.device if settings.buffer_device == "policy" else settings.buffer_device,
+            to=policy.device,
         )
         self.optimizer = Optimizer(policy, self._own_weights(), settings, self.ranks)
         self.reward_scale = (
@@ -100,10 +106,10 @@ class Trainer:
             tensors |= {f"reward_scale.{name}": value for name, value in self.reward_scale.state_dict().items()}
         return tensors
 
-    def enter(self, environment: Environment) -> None:
+    def enter(self, environment: Environment | Groups) -> None:
         """Go on in another environment of the same kind; memory and unfinished episodes are forgotten."""
         self._call("reset_memory")
-        self.rollout.enter(World(environment))
+        self.rollout.enter(worlds_of(environment))
         if self.reward_scale is not None:
             self.reward_scale.forget_unfinished()
 
@@ -140,7 +146,7 @@ class Trainer:
         if any(module.state_dict() for module in self._statistics):  # else there is nothing to keep
             seen = torch.cat(self.ranks.gather_tensors(seen))
         for module in self._statistics:
-            module.update_statistics(seen.flatten(0, 1))
+            module.update_statistics(seen.flatten(0, 1).to(self.policy.device))
 
     def _epochs(self) -> tuple[dict[str, float | None], float]:
         """Learn from the buffer; return the mean of each metric, and the ratio error of the first minibatch."""
@@ -200,7 +206,7 @@ class Trainer:
                 rewards = self.reward_scale.scale(rewards, ended, outcome.valid_t)
             found["advantages"], found["returns"] = gae(
                 reward_tp1=rewards,
-                value_t=self.buffer["values"],
+                value_t=self.buffer["values"].to(self.policy.device),
                 value_tp1=outcome.value_tp1,
                 done_tp1=outcome.done_tp1,
                 truncated_tp1=outcome.truncated_tp1,

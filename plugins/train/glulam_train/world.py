@@ -5,10 +5,12 @@ Legend: `B` rows of the environment.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import torch
+
+from glulam import GlulamError
 
 if TYPE_CHECKING:
     from tensordict import TensorDict
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from glulam import Environment, EnvSpec, RestartableEnvironment
 
-__all__ = ["Step", "World"]
+__all__ = ["Step", "World", "check_ids"]
 
 
 @attrs.frozen(eq=False)
@@ -50,10 +52,14 @@ class World:
     row like any other but for its action, which the environment ignores: its flags reach the policy one step
     later, with the first observation of the next episode. Under `disabled` ended rows are restarted at once,
     which makes it `same_step`.
+
+    An environment may have `send(actions)`, which begins a step, and `receive()`, which returns what `step` would have;
+    then it steps while something else is done between the two.
     """
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
+        self._actions: Tensor
 
     @property
     def spec(self) -> EnvSpec:
@@ -74,7 +80,19 @@ class World:
 
     def step(self, actions: Tensor) -> Step:
         """Apply actions, `[B]`."""
-        td = self.environment.step(actions)
+        self.send(actions)
+        return self.receive()
+
+    def send(self, actions: Tensor) -> None:
+        """Have actions, `[B]`, applied from now on, if the environment can do that by itself."""
+        self._actions = actions
+        if hasattr(self.environment, "send"):
+            self.environment.send(actions)
+
+    def receive(self) -> Step:
+        """Return what the actions that were sent led to."""
+        actions, environment = self._actions, cast("Any", self.environment)
+        td: TensorDict = environment.receive() if hasattr(environment, "receive") else environment.step(actions)
         reward, done, truncated = (td.get(key) for key in ("rewards", "dones", "truncateds"))
         if self.spec.autoreset == "same_step":
             return Step(actions, td, reward, done, truncated, td.get("final_obs"), self._all)
@@ -94,3 +112,15 @@ class World:
             td = cast("RestartableEnvironment", self.environment).restart(ended).copy()
             td.set("rewards", reward).set("dones", done).set("truncateds", truncated)
         return Step(actions, td, reward, done, truncated, final_obs, self._all)
+
+
+def check_ids(ids: Tensor, spec: EnvSpec) -> None:
+    """Refuse ids of rows that would not be rows' own once those of other environments follow them.
+
+    Raises:
+        GlulamError: if one is not below their number.
+    """
+    if int(ids.max()) >= len(ids):
+        found = f"environment {spec.name!r} has env_id {int(ids.max())} among {len(ids)} rows"
+        msg = f"{found}, so that it cannot be a part of a larger one: ids count from 0"
+        raise GlulamError(msg)

@@ -107,7 +107,7 @@ FLAGS = ("....t...", "d.tt.bt.", ".t.d....")
 
 @pytest.mark.parametrize("horizon", [1, 2, 4, 8])
 def test_values_rewards_and_flags_of_what_each_action_led_to(horizon):
-    rollout = Rollout(Sums(), World(Script(*FLAGS)), horizon)
+    rollout = Rollout(Sums(), [World(Script(*FLAGS))], horizon)
     table = expected(FLAGS, horizon, 8 // horizon)
     for segment in range(8 // horizon):
         buffer = ExperienceBuffer(SPEC, rows=ROWS, horizon=horizon)
@@ -127,7 +127,7 @@ def test_values_rewards_and_flags_of_what_each_action_led_to(horizon):
 
 
 def test_a_segment_starts_with_the_state_before_its_first_step_resets_not_applied():
-    rollout = Rollout(Sums(), World(Script(*FLAGS)), 4)
+    rollout = Rollout(Sums(), [World(Script(*FLAGS))], 4)
     buffer = ExperienceBuffer(SPEC, rows=ROWS, horizon=4)
     rollout.collect(buffer)
     assert buffer.starts["memory", "sum"].tolist() == [[0], [0], [0]]
@@ -138,7 +138,7 @@ def test_a_segment_starts_with_the_state_before_its_first_step_resets_not_applie
 
 def test_rollout_memory_is_cleared_once_and_only_at_the_start():
     policy = Sums()
-    rollout = Rollout(policy, World(Script(*FLAGS)), 2)
+    rollout = Rollout(policy, [World(Script(*FLAGS))], 2)
     rollout.collect(ExperienceBuffer(SPEC, rows=ROWS, horizon=2))
     assert policy.cleared == 1
 
@@ -151,7 +151,7 @@ class Leaky(Sums):
 
 
 def test_the_oracle_notices_a_memory_that_leaks_over_episodes():
-    rollout = Rollout(Leaky(), World(Script(*FLAGS)), 8)
+    rollout = Rollout(Leaky(), [World(Script(*FLAGS))], 8)
     buffer = ExperienceBuffer(SPEC, rows=ROWS, horizon=8)
     rollout.collect(buffer)
     wanted = [[value for value, _, _ in line] for line in expected(FLAGS, 8, 1)]
@@ -208,7 +208,7 @@ class Recalls(Sums):
 
 
 def test_a_final_observation_is_valued_with_the_action_and_reward_that_led_to_it():
-    rollout = Rollout(Recalls(), World(Recalling(*FLAGS)), 8)
+    rollout = Rollout(Recalls(), [World(Recalling(*FLAGS))], 8)
     outcome = rollout.collect(ExperienceBuffer(SPEC, rows=ROWS, horizon=8))
     for row, t in [(0, 4), (1, 2), (1, 3), (1, 6), (2, 1)]:
         assert FLAGS[row][t] == "t"

@@ -2,11 +2,12 @@
 
 Row b's episodes last 3 + b % 4 steps (`toy:cues`) and end by turns in termination and truncation. `toy:short`
 has one agent, episodes of one step, and a reward of 1 whatever happens. `toy:MODE`, a mode of autoreset, plays the
-same episodes in each mode. `toy:deadly` kills its process in step 30 of rank 1, unless torchrun has restarted it.
+same episodes in each mode, and can be made in parts. `toy:deadly` kills its process in step 30 of rank 1, unless torchrun has restarted it.
 """
 
 import os
 import signal
+import time
 
 import attrs
 import torch
@@ -88,11 +89,11 @@ class Deadly(World):
 
 class Modes:
     """Episode e of row b lasts 1 + (b + 2e) % 4 steps, ends by turns in termination and truncation, and shows at its
-    step k the cue (b + 3e + k) % 4; all of it whatever the mode. Tensors are reused.
+    step k the cue (b + 3e + k) % 4; all of it whatever the mode. Tensors are reused. Rows count from `first`.
     """
 
-    def __init__(self, spec, rows):
-        self.spec, self.rows = spec, torch.arange(rows)
+    def __init__(self, spec, rows, first=0):
+        self.spec, self.rows = spec, torch.arange(first, first + rows)
         self.age, self.episode = torch.zeros(2, rows, dtype=torch.int64).unbind()
         self.waiting = torch.zeros(rows, dtype=torch.bool)
         self.out = {
@@ -145,6 +146,32 @@ class Modes:
         self.closed = True
 
 
+class Throws(Modes):
+    """Fails in step 1,000 of whoever plays row 5."""
+
+    steps = 0
+
+    def step(self, actions):
+        self.steps += 1
+        if self.steps == 1000 and 5 in self.rows:
+            msg = "the goal is gone"
+            raise ValueError(msg)
+        return super().step(actions)
+
+
+class Hangs(Modes):
+    """Never comes back from its third step."""
+
+    steps = 0
+
+    def step(self, actions):
+        self.steps += 1
+        while self.steps == 3:
+            time.sleep(0.01)
+        return super().step(actions)
+
+
+MADE = {"throws": Throws, "hangs": Hangs}
 TASKS = {
     "cues": (SPEC, (3, 4, 5, 6)),
     "uneven": (attrs.evolve(SPEC, name="toy:uneven"), (1, 9)),
@@ -155,6 +182,7 @@ TASKS |= {
     mode: (attrs.evolve(SPEC, name=f"toy:{mode}", autoreset=mode), ())
     for mode in ("same_step", "next_step", "disabled")
 }
+TASKS |= {name: (attrs.evolve(SPEC, name=f"toy:{name}"), ()) for name in MADE}
 
 
 class Worlds:
@@ -164,10 +192,13 @@ class Worlds:
             raise glulam.GlulamError(msg)
         return TASKS[task][0]
 
-    def make(self, task, *, num_envs, seed):
+    def make(self, task, *, num_envs, seed, first=0):
         spec = self.spec(task)
-        if task == spec.autoreset:
-            return Modes(spec, num_envs * spec.num_agents)
+        if task == spec.autoreset or task in MADE:
+            return MADE.get(task, Modes)(spec, num_envs * spec.num_agents, first * spec.num_agents)
+        if first:
+            msg = f"toy:{task} is one piece"
+            raise glulam.GlulamError(msg)
         return (Deadly if task == "deadly" else World)(spec, TASKS[task][1], num_envs, seed)
 
 
