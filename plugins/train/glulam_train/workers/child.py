@@ -121,7 +121,7 @@ class Worker:
     def __init__(self, channel: socket.socket, files: list[int]) -> None:
         self.channel, self.files = channel, files
         self.parts: list[Part] = []
-        self.task = ""
+        self.number, self.uri, self.task = 0, "", ""
 
     def serve(self) -> None:
         """Go on until the other side closes the channel."""
@@ -129,7 +129,7 @@ class Worker:
             while True:
                 code = read_byte(self.channel)
                 message = read_message(self.channel) if code == MESSAGE else {}
-                self.task = ""
+                self.number = message.pop("number", self.number)
                 try:
                     answer = self._do(code, message)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - an environment's, which the other side raises
@@ -138,7 +138,7 @@ class Worker:
                 if answer is None:
                     self._answer(code)
                 else:
-                    send_message(self.channel, answer)
+                    send_message(self.channel, {"number": self.number} | answer)
         self._close()
 
     def _answer(self, code: int) -> None:
@@ -165,7 +165,7 @@ class Worker:
         return does[message.pop("do")](**message)
 
     def _make(self, uri: str, seed: int, parts: list[tuple[int, int]]) -> dict[str, Any]:
-        self.task = "as it was made"
+        self.uri, self.task = uri, "as it was made"
         self._close()
         for (first, count), file in zip(parts, self.files, strict=True):
             environment = glulam.make_environment(uri, num_envs=count, seed=seed, first=first)
@@ -186,6 +186,8 @@ class Worker:
             trace = trace.tb_next  # what is ours is of no interest
         where = traceback.extract_tb(trace)
         return {
+            "number": self.number,
+            "uri": self.uri,
             "task": self.task,
             "ours": isinstance(error, glulam.GlulamError),
             "text": str(error),

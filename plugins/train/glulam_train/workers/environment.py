@@ -138,7 +138,7 @@ class WorkerEnvironment:
 
     @property
     def _when(self) -> str:
-        return f"in step {self._steps:,}"
+        return f"in step {self._steps:,} of environment {self.spec.name!r}"
 
     def _output(self) -> TensorDict:
         return TensorDict(self._outputs, batch_size=[len(self._marks)])

@@ -47,7 +47,7 @@ class Environments:
         self._made: list[Environment] = []
         try:
             for number in range(workers):
-                self._workers.append(WorkerProcess(f"worker {number} of {workers}", self.uri, self._files))
+                self._workers.append(WorkerProcess(f"worker {number} of {workers}", self._files))
         except BaseException:
             self.close()
             raise

@@ -23,6 +23,7 @@ __all__ = ["WorkerError", "WorkerProcess"]
 # What this process can import the worker can too.
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from glulam_train.workers.child import main; main()"
 SECONDS_TO_END = 5.0
+BETWEEN = "between two steps"
 
 
 class WorkerError(GlulamError):
@@ -34,18 +35,17 @@ class WorkerProcess:
 
     Args:
         name: for messages, such as `worker 0 of 2`.
-        uri: of the environment that it steps, likewise.
         files: descriptors of the memory of each group.
 
     Raises:
         GlulamError: where a process cannot be given descriptors, as on Windows.
     """
 
-    def __init__(self, name: str, uri: str, files: Sequence[int]) -> None:
+    def __init__(self, name: str, files: Sequence[int]) -> None:
         if os.name != "posix":
             msg = "environment workers need a POSIX system: write env_workers: 0"
             raise GlulamError(msg)
-        self.name, self.uri = name, uri
+        self.name = name
         self.channel, theirs = socket.socketpair()
         given = (theirs.fileno(), *files)
         self.process = subprocess.Popen(  # noqa: S603 - this Python, and descriptors of ours
@@ -56,6 +56,7 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C reaches this process alone, which needs its workers to save a point
         )
         theirs.close()
+        self._asked = 0  # how often; what comes back has the number of the last that was read there
         self._done: set[int] = set()
         self.close = weakref.finalize(self, _end, self.process, self.channel)
 
@@ -65,9 +66,10 @@ class WorkerProcess:
             self.channel.shutdown(socket.SHUT_RDWR)
 
     def ask(self, **message: Any) -> None:  # noqa: ANN401 - what JSON holds
-        """Send a message, to be followed by `answer`; steps that were begun are forgotten."""
+        """Send a message, to be followed by `answer`; what was asked or begun before is forgotten."""
         self._done.clear()
-        self._say(lambda: send_message(self.channel, message), "between two steps")
+        self._asked += 1
+        self._say(lambda: send_message(self.channel, {"number": self._asked} | message), BETWEEN)
 
     def answer(self) -> dict[str, Any]:
         """Return the answer to what was asked.
@@ -75,9 +77,11 @@ class WorkerProcess:
         Raises:
             WorkerError: if the worker met an error, or is no more.
         """
-        while self._hear("between two steps") != MESSAGE:
-            pass
-        return read_message(self.channel)
+        while True:
+            if self._hear(BETWEEN) == MESSAGE:
+                found = read_message(self.channel)
+                if found.pop("number") == self._asked:
+                    return found
 
     def begin(self, code: int, when: str) -> None:
         """Have a group stepped or restarted, to be followed by `finish`."""
@@ -103,18 +107,20 @@ class WorkerProcess:
         try:
             code = read_byte(self.channel)
             if code == FAILED:
-                self._failed(read_message(self.channel))
+                told = read_message(self.channel)
+                if told["number"] == self._asked:
+                    self._failed(told)
         except ClosedError:
             self._lost(when)
         return code
 
     def _failed(self, told: dict[str, Any]) -> NoReturn:
         if told["ours"]:
-            msg = f"{told['text']} ({self.name})"
+            msg = f"{told['text']} (in {self.name})"
             raise WorkerError(msg)
         place = f" ({told['place']})" if told["place"] else ""
         msg = (
-            f"environment {self.uri!r} failed in {self.name}, {told['task']}, with {told['type']}: {told['text']}"
+            f"environment {told['uri']!r} failed in {self.name}, {told['task']}, with {told['type']}: {told['text']}"
             f"{place}; the last checkpoint is intact\n{told['traceback'].rstrip()}"
         )
         raise WorkerError(msg)
@@ -126,7 +132,7 @@ class WorkerProcess:
             how = "has closed its channel"
         else:
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has ended with exit code {code}"
-        msg = f"{self.name} of environment {self.uri!r} {how} {when}; the last checkpoint is intact"
+        msg = f"environment {self.name} {how} {when}; the last checkpoint is intact"
         raise WorkerError(msg)
 
 

@@ -2,7 +2,8 @@
 
 Row b's episodes last 3 + b % 4 steps (`toy:cues`) and end by turns in termination and truncation. `toy:short`
 has one agent, episodes of one step, and a reward of 1 whatever happens. `toy:MODE`, a mode of autoreset, plays the
-same episodes in each mode, and can be made in parts. `toy:deadly` kills its process in step 30 of rank 1, unless torchrun has restarted it.
+same episodes in each mode, and can be made in parts, as `toy:throws` and `toy:hangs` can. `toy:deadly`
+kills its process in step 30 of rank 1, unless torchrun has restarted it.
 """
 
 import os
