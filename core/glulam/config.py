@@ -135,7 +135,7 @@ class LossConfig(_Keyed):
         * `initialize(policy)`: once, before training, with the policy that is to be trained;
         * `parameters()`: weights of its own, trained with the policy's;
         * `observe(td)`: in each step of the rollout, after the policy has acted, to add the keys that the loss writes
-          to the TensorDict `[B]`;
+          to the TensorDict `[B]`, which may hold a part of the rows;
         * `start_update(agent_steps)`: before the minibatches of an update, with the agent-steps trained so far;
         * `reset_memory()`: wherever the policy forgets;
         * `counted(stored)`: which steps the loss is a mean over, bool `[B, T]`, where several processes train together;

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import attrs
 import hypothesis.strategies as st
@@ -252,6 +253,42 @@ def test_bad_files_and_uris_are_named(tmp_path):
         environment_spec("forage")
     with pytest.raises(GlulamError, match="num_envs is 0; an environment needs at least 1 copy"):
         make_environment("mettagrid:forage", num_envs=0, seed=1)
+
+
+class TestParts:
+    """`first` reaches families that know of it, and only where it is not 0."""
+
+    @staticmethod
+    def make(make, **given):
+        family = SimpleNamespace(make=make)
+        found = SimpleNamespace(find=lambda name: SimpleNamespace(load=lambda: family, name=name))
+        return make_environment("toy:a", num_envs=2, seed=7, registry=SimpleNamespace(environments=found), **given)
+
+    def test_a_family_is_told_which_copies(self):
+        def make(task, *, num_envs, seed, first=0):
+            return task, num_envs, seed, first
+
+        assert self.make(make) == ("a", 2, 7, 0)
+        assert self.make(make, first=3) == ("a", 2, 7, 3)
+        assert self.make(lambda task, **given: (task, given), first=3) == (
+            "a",
+            {"num_envs": 2, "seed": 7, "first": 3},
+        )
+
+    def test_one_that_does_not_know_of_parts_makes_whole_worlds(self):
+        def make(task, *, num_envs, seed):
+            return task, num_envs, seed
+
+        assert self.make(make, first=0) == ("a", 2, 7)
+        message = (
+            "^environment 'toy:a' can only be made whole: make\\(\\) of its family takes no first=, the number of the f"
+        )
+        with pytest.raises(GlulamError, match=message):
+            self.make(make, first=1)
+
+    def test_copies_count_from_0(self):
+        with pytest.raises(GlulamError, match="^first is -1; copies count from 0$"):
+            self.make(None, first=-1)
 
 
 def test_unknown_dims_are_named(env):

@@ -39,6 +39,7 @@ class TestSeeds:
         first = self._observations(family, task)
         assert torch.equal(first, self._observations(family, task))
         assert torch.equal(first[:, :1], self._observations(family, task, num_envs=1))
+        assert torch.equal(first[0, 1:], FAMILIES[family].make(task, num_envs=2, seed=SEED, first=1).reset()["env_obs"])
         other = self._observations(family, task, seed=SEED + 1)
         assert all(not torch.equal(first[:, row], other[:, row]) for row in range(COPIES))
         assert all(not torch.equal(first[:, 0], first[:, row]) for row in range(1, COPIES))
@@ -154,3 +155,5 @@ class TestLife:
             _world("Ladder-v0", num_envs=0)
         with pytest.raises(GlulamError, match=r"^gymnasium:Ladder-v0: seed is -1; it must not be negative$"):
             _world("Ladder-v0", seed=-1)
+        with pytest.raises(GlulamError, match=r"^gymnasium:Ladder-v0: first is -1; it must not be negative$"):
+            gymnasium_environments.make("Ladder-v0", num_envs=1, seed=0, first=-1)

@@ -95,6 +95,7 @@ class TestMessages:
     @needs_mettagrid
     def test_arguments_out_of_range(self):
         assert self._message("forage", num_envs=0) == "mettagrid:forage: num_envs is 0; it must be at least 1"
+        assert self._message("forage", first=-1) == "mettagrid:forage: first is -1; it must not be negative"
         assert self._message("tmaze", seed=-1) == "mettagrid:tmaze: seed is -1; it must not be negative"
 
 

@@ -141,6 +141,17 @@ class TestSeeds:
     def test_a_simulation_is_the_same_whatever_runs_beside_it(self):
         assert torch.equal(self._observations(num_envs=1), self._observations(num_envs=3)[:, :4])
 
+    def test_a_part_of_a_world_is_as_in_the_whole(self):
+        environment = environments.make("forage", num_envs=2, seed=SEED, first=1)
+        found = [environment.reset()["env_obs"].clone()]
+        found += [environment.step(_actions(environment, t))["env_obs"].clone() for t in range(5)]
+        whole = environments.make("forage", num_envs=3, seed=SEED)
+        expected = [whole.reset()["env_obs"].clone()]
+        for t in range(5):
+            actions = torch.cat([torch.zeros(4, dtype=torch.int64), _actions(environment, t)])
+            expected.append(whole.step(actions)["env_obs"].clone())
+        assert torch.equal(torch.stack(found), torch.stack(expected)[:, 4:])
+
     def test_simulations_and_episodes_differ(self):
         maps = [_Oracle("forage", env, episode).obs for env in range(3) for episode in range(3)]
         for i, one in enumerate(maps):

@@ -1,9 +1,14 @@
 """The buffer holds what the spec says, to the byte, and gives each segment once."""
 
+import math
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from tensordict import TensorDict
 
+import glulam
 from glulam import GlulamError, TensorSpec
 from glulam_train.buffer import ExperienceBuffer
 
@@ -149,3 +154,49 @@ class TestCuts:
     def test_a_segment_that_does_not_divide_is_refused(self):
         with pytest.raises(GlulamError, match="segments of 4 steps do not divide the horizon of 6"):
             ExperienceBuffer(CUT_SPEC, rows=2, horizon=6, segment=4)
+
+
+class TestElsewhere:
+    """Minibatches that are used on another device than the one that the buffer lies on; `cpu:0` stands for it."""
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_they_hold_the_same(self, buffer, count):
+        def parts(to):
+            buffer.to = torch.device(to)
+            return list(buffer.minibatches(count, torch.Generator().manual_seed(3)))
+
+        for ours, theirs in zip(parts("cpu:0"), parts("cpu"), strict=True):
+            for kind in ("steps", "starts"):
+                found, expected = getattr(ours, kind), getattr(theirs, kind)
+                assert {*found.keys(True, True)} == {*expected.keys(True, True)}
+                assert all(torch.equal(found[key], expected[key]) for key in expected.keys(True, True))
+
+    @pytest.mark.parametrize("count", [1, 2, 4])
+    def test_an_epoch_moves_the_buffer_once(self, buffer, count, monkeypatch):
+        moved = []
+        to = torch.Tensor.to
+        monkeypatch.setattr(
+            torch.Tensor, "to", lambda x, *args, **kw: moved.append((x.nbytes, kw)) or to(x, *args, **kw)
+        )
+        buffer.to = torch.device("cpu:0")
+        list(buffer.minibatches(count))
+        sent = [size for size, given in moved if given == {"non_blocking": True}]
+        assert sum(sent) == buffer.bytes
+        assert len(sent) == count * len(SPEC)
+
+
+def test_the_sizes_that_the_docs_tell_are_those_of_the_policies():
+    """Oracle: bytes added up here from the spec."""
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` in `([\w:]+)` \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) MiB \|$", page, re.MULTILINE)
+    assert told
+    for name, env, *numbers in told:
+        policy = glulam.build(name, env, losses=("ppo",))
+        sizes = {"step": 0, "segment": 0}
+        for tensor in policy.experience_spec().values():
+            sizes[tensor.per] += math.prod(tensor.shape) * getattr(torch, tensor.dtype).itemsize
+        rows = 32 * policy.env.num_agents  # the defaults: 32 environments, a horizon of 32
+        whole = rows * (32 * sizes["step"] + sizes["segment"])
+        assert numbers == [f"{sizes['step']:,}", f"{sizes['segment']:,}", f"{whole / 2**20:.1f}"]
+        buffer = ExperienceBuffer(policy.experience_spec(), rows=rows, horizon=32)
+        assert buffer.bytes == whole

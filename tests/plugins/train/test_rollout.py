@@ -11,8 +11,9 @@ import torch
 from tensordict import TensorDict
 
 import glulam
+from glulam import GlulamError
 from glulam_train.buffer import ExperienceBuffer
-from glulam_train.rollout import Episodes, Rollout
+from glulam_train.rollout import Episodes, Rollout, _known
 from glulam_train.world import World
 
 ROWS, FINAL = 3, 1000.0
@@ -214,3 +215,89 @@ def test_a_final_observation_is_valued_with_the_action_and_reward_that_led_to_it
         assert FLAGS[row][t] == "t"
         value = (FINAL + t + 1) + 10_000 * t + 0.1 * (t + 1)
         assert float(outcome.value_tp1[row, t]) == pytest.approx(value, rel=1e-6)
+
+
+class Own(Script):
+    """Each row has an id of its own, from 0."""
+
+    def __init__(self, *flags):
+        super().__init__(*flags)
+        self.out["env_id"] = torch.arange(ROWS)
+
+
+class TestGroups:
+    """Worlds that are played by turns: each row is as in a world by itself."""
+
+    MORE = ("b...d...", ".t......", "...d.t..")
+
+    def played(self, *groups):
+        """What is stored and what it led to, of worlds by turns."""
+        policy = Sums()
+        policy.slots = torch.full((ROWS * len(groups),), 77.0)
+        rollout = Rollout(policy, [World(Own(*flags)) for flags in groups], 4)
+        found = []
+        for _ in range(2):
+            buffer = ExperienceBuffer(SPEC, rows=rollout.rows, horizon=4, following={"env_obs"})
+            outcome = rollout.collect(buffer)
+            kinds = ("reward_tp1", "value_tp1", "done_tp1", "truncated_tp1", "valid_t")
+            tensors = {name: getattr(outcome, name).clone() for name in kinds}
+            found.append(tensors | buffer.steps | buffer.starts | {("next", "env_obs"): buffer.following["env_obs"]})
+        return found, sorted(rollout.episodes.finished)
+
+    def test_they_are_as_each_alone(self):
+        found, finished = self.played(FLAGS, self.MORE)
+        alone = [self.played(flags) for flags in (FLAGS, self.MORE)]
+        for k, tensors in enumerate(found):
+            for name, tensor in tensors.items():
+                assert torch.equal(tensor, torch.cat([part[k][name] for part, _ in alone])), name
+        assert finished == sorted(alone[0][1] + alone[1][1])
+
+    def test_rows_of_several_worlds_need_ids_that_count_from_0(self):
+        script = Script(*FLAGS)
+        script.spec = SimpleNamespace(autoreset="same_step", name="script")
+        message = (
+            "^environment 'script' has env_id 4 among 3 rows, so that it cannot be a part of a larger one: ids count"
+        )
+        with pytest.raises(GlulamError, match=message):
+            Rollout(Sums(), [World(script)] * 2, 4)
+
+    def test_a_world_steps_while_the_policy_acts_in_another(self):
+        """The order of calls, where worlds can begin a step and be waited for."""
+        told = []
+
+        class Slow(Own):
+            def __init__(self, name):
+                super().__init__(*FLAGS)
+                self.name = name
+
+            def send(self, actions):
+                told.append(f"send {self.name}")
+                self.sent = actions
+
+            def receive(self):
+                told.append(f"receive {self.name}")
+                return self.step(self.sent)
+
+        class Told(Sums):
+            def __call__(self, td):
+                told.append("act")
+                return super().__call__(td)
+
+        policy = Told()
+        policy.slots = torch.zeros(6)
+        Rollout(policy, [World(Slow(name)) for name in "AB"], 2).collect(ExperienceBuffer(SPEC, rows=6, horizon=2))
+        first = ["act", "send A", "act", "send B"]
+        assert told == [*first, "receive A", *first[:2], "receive B", *first[2:], "receive A", "receive B"]
+
+
+def test_a_buffer_elsewhere_gets_what_was_shown_from_where_that_is():
+    """What the world showed need not come back from the policy's device; here both are one, and tensors tell."""
+    rollout = Rollout(Sums(), [World(Own(*FLAGS))], 1)
+    [lane] = rollout.lanes
+    shown = TensorDict({"env_obs": torch.zeros(ROWS), "dones": torch.zeros(ROWS)}, batch_size=[ROWS])
+    lane.shown = shown
+    td = TensorDict({"env_obs": torch.ones(ROWS), "values": torch.ones(ROWS)}, batch_size=[ROWS])
+    known = _known(td, lane, ExperienceBuffer(SPEC, rows=ROWS, horizon=1))
+    assert {key: int(value[0]) for key, value in known.items()} == {"env_obs": 0, "dones": 0, "values": 1}
+    there = ExperienceBuffer(SPEC, rows=ROWS, horizon=1, device="meta")
+    assert _known(td, lane, there) is td

@@ -83,14 +83,14 @@ def test_training_agrees_with_the_rollout(played, mode):
 def test_a_flag_that_comes_too_early_breaks_it(played, monkeypatch):
     """Sabotage: memory is cleared for the last observation of an episode, as the environment's own flags say."""
 
-    def unshifted(self, actions):
-        step = stepped(self, actions)
+    def unshifted(self):
+        step = received(self)
         step.td.set("dones", step.done).set("truncateds", step.truncated)
         return step
 
     expected = steps_that_count(played("next_step")[0])
-    stepped = World.step
-    monkeypatch.setattr(World, "step", unshifted)
+    received = World.receive
+    monkeypatch.setattr(World, "receive", unshifted)
     found = steps_that_count(played("next_step")[0])
     gaps = [abs(a[1] - b[1]) for ours, theirs in zip(found, expected, strict=True) for a, b in zip(ours, theirs)]  # noqa: B905
     assert max(gaps) > 0.05

@@ -48,6 +48,8 @@ def main() -> None:
     threading.Thread(target=_watch, daemon=True).start()
     channel, *files = (int(number) for number in sys.argv[2:])
     Worker(socket.socket(fileno=channel), files).serve()
+    sys.stdout.flush()
+    os._exit(0)  # environments are closed; to take Python and torch apart would take the longer part of a second
 
 
 def _watch() -> None:
