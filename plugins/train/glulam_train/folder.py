@@ -7,6 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import glulam
 from glulam import GlulamError
 from glulam_train.files import replace_text
 from glulam_train.launch import launch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from glulam import Policy
     from glulam_train.settings import TrainSettings
 
 __all__ = ["RunFolder"]
@@ -134,6 +136,20 @@ class RunFolder:
             for part in self.path.glob(f".{self.checkpoint.name}.*.part"):
                 part.unlink(missing_ok=True)
             replace_text(self.settings, settings.to_yaml())
+
+    def save_policy(self, policy: Policy) -> None:
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            GlulamError: if that is not possible; the one before it and the points to resume from are intact.
+        """
+        try:
+            glulam.save(policy, self.checkpoint)
+        except GlulamError as error:
+            msg = (
+                f"{error}; the points to resume from are intact: once that is mended go on with glulam train --resume "
+            )
+            raise GlulamError(msg + str(self.path)) from error
 
     @property
     def is_trained(self) -> bool:

@@ -168,8 +168,11 @@ class ResumePoints:
             shutil.rmtree(self.path / name, ignore_errors=True)
             part.rename(self.path / name)
             _sync(self.path)
-        except OSError as error:
-            msg = f"cannot write {self.path / name}: {error.strerror}; the points before it are intact"
+        except (OSError, GlulamError) as error:
+            shutil.rmtree(part, ignore_errors=True)  # half of it only takes room
+            why = error.__cause__ if isinstance(error, GlulamError) else error
+            msg = f"cannot write {self.path / name}: {why.strerror if isinstance(why, OSError) else error}; the points "
+            msg += f"before it are intact: once that is mended go on with glulam train --resume {self.path.parent}"
             raise GlulamError(msg) from error
         for old in self._named()[: -self.keep]:
             shutil.rmtree(old, ignore_errors=True)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from rich.console import Console
 
-import glulam
 from glulam import GlulamError
 from glulam_train.equality import check_equal
 from glulam_train.first_policy import first_policy
@@ -285,7 +284,7 @@ class Run:
     def _save_policy(self) -> None:
         with self.ranks.together():
             if self.ranks.is_first:
-                glulam.save(self.policy, self.folder.checkpoint)
+                self.folder.save_policy(self.policy)
 
     def _update(self, start: float) -> dict[str, Any]:
         before = self.last["seconds"] if self.last else 0.0

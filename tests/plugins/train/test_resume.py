@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -275,6 +277,61 @@ class TestFiles:
         (tmp_path / "points").write_text("a file")
         with pytest.raises(GlulamError, match=r"cannot write .*000000000000: .*; the points before it are intact"):
             ResumePoints(tmp_path / "points", 3).save(run.trainer, 0)
+
+
+@pytest.fixture
+def full():
+    """Have no file grow beyond some bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class TestFullDisk:
+    @pytest.mark.parametrize(
+        ("size", "message"),
+        [
+            (
+                4000,
+                "cannot write {run}/resume/000000000256: File too large; the points before it are intact",
+            ),
+            (40, "cannot write the metrics of {run}: File too large"),
+        ],
+    )
+    def test_the_points_before_it_are_gone_on_from(self, started, whole, full, monkeypatch, size, message):
+        run = started("cut")
+        update = run.trainer.update
+
+        def filling():
+            if run.trainer.agent_steps == 192:
+                full(size)
+            return update()
+
+        monkeypatch.setattr(run.trainer, "update", filling)
+        with pytest.raises(GlulamError) as caught:
+            run.train(console=quiet())
+        full(resource.RLIM_INFINITY)
+        run.close()
+        what, remedy = re.split("[:;] once that is ", str(caught.value))
+        assert what == message.format(run=run.folder.path)
+        assert remedy == f"mended go on with glulam train --resume {run.folder.path}"
+        assert sorted(path.name for path in run.folder.points.iterdir()) == ["000000000000", "000000000128"]
+        assert_same(resumed(run), whole)
+
+    def test_the_checkpoint_before_it_is_kept(self, started, full):
+        run = started("cut")
+        run.train(console=quiet())
+        before = run.folder.checkpoint.read_bytes()
+        full(400)
+        message = (
+            r"^cannot write .*/checkpoint\.safetensors: File too large; the points to resume from are intact: once that "
+            r"is mended go on with glulam train --resume .*/cut$"
+        )
+        with pytest.raises(GlulamError, match=message):
+            run.folder.save_policy(run.policy)
+        full(resource.RLIM_INFINITY)
+        assert run.folder.checkpoint.read_bytes() == before
+        assert not [path for path in run.folder.path.iterdir() if path.name.endswith(".part")]
 
 
 class TestLonger:
