@@ -215,7 +215,7 @@ class Rollout:
     def _show(self, lane: Lane, td: TensorDict) -> None:
         """Have the policy see what a world shows: on its device, with ids of their own in each world."""
         if lane.first:
-            td.set("env_id", td.get("env_id") + lane.first)
+            td = td.copy().set("env_id", td.get("env_id") + lane.first)  # a world may show one TensorDict for ever
         lane.shown = td
         on_cpu = self.policy.device.type == "cpu"
         lane.td = td if on_cpu else td.exclude("final_obs").to(self.policy.device)

@@ -290,29 +290,24 @@ class TestAgain:
 
 class TestTorchrun:
     @staticmethod
-    def torchrun(*arguments):
+    def torchrun(*arguments, seconds=100):
         """Run `torchrun ... glulam train ...` of two ranks on this machine."""
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *map(str, arguments)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=seconds)
 
-    def test_a_killed_rank_is_started_again_and_the_run_goes_on(self, tmp_path):
+    @pytest.mark.parametrize("killed", ["rank", pytest.param("worker", marks=pytest.mark.evidence)])
+    def test_a_killed_rank_is_started_again_and_the_run_goes_on(self, tmp_path, killed):
+        """Or one whose environment's worker is killed."""
         small = [f"--set={name}={ranked.SMALL[name]}" for name in ("num_envs", "horizon", "checkpoint_interval")]
-        train = [
-            "-m",
-            "glulam",
-            "train",
-            "toy",
-            "--env",
-            "toy:deadly",
-            "--steps",
-            640,
-            "--out",
-            tmp_path / "run",
-            *small,
-        ]
-        done = self.torchrun("--standalone", "--max-restarts", 1, *train, "--set", "tensorboard=false")
+        small += ["--set=env_workers=1"] if killed == "worker" else []
+        run = ["--env", "toy:deadly", "--steps", 640, "--out", tmp_path / "run"]
+        train = ["-m", "glulam", "train", "toy", *run, *small]
+        train += ["--set", "tensorboard=false"]
+        done = self.torchrun("--standalone", "--max-restarts", 1, *train, seconds=100 if killed == "rank" else 300)
         assert done.returncode == 0, done.stderr
         assert "resumed at 0 agent-steps" in done.stderr or "resumed at 256 agent-steps" in done.stderr
         assert [row["agent_steps"] for row in numbers(tmp_path / "run")] == list(range(64, 641, 64))
         assert done.stdout.count("checkpoint  ") == 1
+        told = "rank 1: environment worker 0 of 1 was ended by SIGKILL in step "
+        assert (told in done.stderr) == (killed == "worker")

@@ -324,8 +324,8 @@ class TestFullDisk:
         before = run.folder.checkpoint.read_bytes()
         full(400)
         message = (
-            r"^cannot write .*/checkpoint\.safetensors: File too large; the points to resume from are intact: once that "
-            r"is mended go on with glulam train --resume .*/cut$"
+            r"^cannot write .*/checkpoint\.safetensors: File too large; the points to resume from are intact: once "
+            r"that is mended go on with glulam train --resume .*/cut$"
         )
         with pytest.raises(GlulamError, match=message):
             run.folder.save_policy(run.policy)

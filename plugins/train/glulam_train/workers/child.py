@@ -18,17 +18,8 @@ import attrs
 import torch
 
 import glulam
-from glulam_train.workers.channel import (
-    FAILED,
-    MESSAGE,
-    RESTART,
-    ClosedError,
-    read_byte,
-    read_message,
-    send_message,
-)
-from glulam_train.workers.shared import ACTIONS, BUSY, Field, as_plain, map_tensors
-from glulam_train.workers.shared import RESTART as RESTARTED
+from glulam_train.workers.channel import FAILED, MESSAGE, RESTART, ClosedError, read_byte, read_message, send_message
+from glulam_train.workers.shared import ACTIONS, BUSY, MARKS, Field, as_plain, map_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +58,7 @@ class Part:
     started: TensorDict = attrs.field(init=False)
     shown: dict[str, Tensor] = attrs.field(init=False)
     actions: Tensor = attrs.field(init=False)
-    restarted: Tensor = attrs.field(init=False)
+    marks: Tensor = attrs.field(init=False)
     busy: Tensor = attrs.field(init=False)
 
     def reset(self) -> list[Any]:
@@ -81,7 +72,7 @@ class Part:
         rows = slice(first, first + self.started.batch_size[0])
         tensors = map_tensors(self.file, fields)
         self.busy = tensors.pop(BUSY)[worker : worker + 1]
-        self.actions, self.restarted = tensors.pop(ACTIONS)[rows], tensors.pop(RESTARTED)[rows]
+        self.actions, self.marks = tensors.pop(ACTIONS)[rows], tensors.pop(MARKS)[rows]
         self.shown = {key: tensor[rows] for key, tensor in tensors.items()}
         for key, value in self.started.items():
             self.shown[str(key)].copy_(value)
@@ -95,7 +86,7 @@ class Part:
 
     def restart(self) -> None:
         """Start new episodes in the rows that are marked in shared memory."""
-        self._show(self.environment.restart(self.restarted))  # type: ignore[attr-defined]
+        self._show(self.environment.restart(self.marks))  # type: ignore[attr-defined]
 
     def _show(self, td: TensorDict) -> None:
         for key, shown in self.shown.items():
@@ -125,6 +116,7 @@ class Worker:
         self.parts: list[Part] = []
         self.number, self.uri, self.task = 0, "", ""
 
+    @torch.no_grad()  # as in a rollout
     def serve(self) -> None:
         """Go on until the other side closes the channel."""
         with suppress(ClosedError):

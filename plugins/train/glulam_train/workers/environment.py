@@ -12,8 +12,8 @@ import torch
 from tensordict import TensorDict
 
 from glulam import GlulamError, checked_actions
-from glulam_train.workers import channel
-from glulam_train.workers.shared import ACTIONS, BUSY, RESTART, Field, as_plain, map_tensors
+from glulam_train.workers.channel import RESTART
+from glulam_train.workers.shared import ACTIONS, BUSY, MARKS, Field, as_plain, map_tensors
 from glulam_train.world import check_ids
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class WorkerEnvironment:
         fields = [
             *shown,
             Field(ACTIONS, actions.dtype, (rows, *actions.shape)),
-            Field(RESTART, "bool", (rows,)),
+            Field(MARKS, "bool", (rows,)),
             Field(BUSY, "float64", (len(self._workers),)),
         ]
         self._outputs = map_tensors(self._file, fields)
@@ -79,7 +79,7 @@ class WorkerEnvironment:
             worker.ask(do="share", group=self._group, fields=as_plain(fields), first=place.start, worker=number)
         for worker in self._workers:
             worker.answer()
-        self._actions, self._marks, self._busy = (self._outputs.pop(name) for name in (ACTIONS, RESTART, BUSY))
+        self._actions, self._marks, self._busy = (self._outputs.pop(name) for name in (ACTIONS, MARKS, BUSY))
         self._busy.zero_()
         # Not in shared memory: torch would not count there what others write, and whether it did is looked at.
         parts = [self._outputs["env_id"][place] for place in self._rows]
@@ -119,7 +119,7 @@ class WorkerEnvironment:
     def restart(self, rows: Tensor) -> TensorDict:
         """Start new episodes in some rows (`[B]`, bool) and return the present observation of every row."""
         self._marks.copy_(rows)
-        code = channel.RESTART + self._group
+        code = RESTART + self._group
         wanted = [worker for worker, place in zip(self._workers, self._rows, strict=True) if self._marks[place].any()]
         for worker in wanted:
             worker.begin(code, self._when)

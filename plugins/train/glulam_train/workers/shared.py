@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["ACTIONS", "BUSY", "RESTART", "Field", "as_plain", "map_tensors", "nameless_file"]
+__all__ = ["ACTIONS", "BUSY", "MARKS", "Field", "as_plain", "map_tensors", "nameless_file"]
 
 # What is shared beside the keys of an environment.
-ACTIONS, RESTART, BUSY = "(actions)", "(rows to restart)", "(seconds in steps)"
+ACTIONS, MARKS, BUSY = "(actions)", "(rows to restart)", "(seconds in steps)"
 ALIGNMENT = 64  # bytes: a line of cache, so that no two workers write to one
 
 
