@@ -202,7 +202,7 @@ class Rollout:
         self._show(lane, step.td)
         if bool(step.truncated.any()):
             cut = step.truncated.nonzero().squeeze(1)
-            values = self._final_values(cut, step)
+            values = self._final_values(lane, cut, step)
             if values is not None:
                 outcome.value_tp1[rows, t][cut.to(device)] = values
 
@@ -220,12 +220,12 @@ class Rollout:
         on_cpu = self.policy.device.type == "cpu"
         lane.td = td if on_cpu else td.exclude("final_obs").to(self.policy.device)
 
-    def _final_values(self, rows: Tensor, step: Step) -> Tensor | None:
+    def _final_values(self, lane: Lane, rows: Tensor, step: Step) -> Tensor | None:
         """Return the values of the final observations of some rows, as if their episodes had gone on.
 
         The memory is the one before the next step, its reset not applied: so the flags are cleared.
         """
-        inputs = {key: step.td.get(key)[rows] for key in {*self.policy.in_keys, "env_id"}}
+        inputs = {key: lane.shown.get(key)[rows] for key in {*self.policy.in_keys, "env_id"}}
         # What the world says of the step before is about the next episode there, or (its mask) not known at all.
         before = {"last_actions": step.action, "last_rewards": step.reward}
         inputs |= {key: value[rows] for key, value in before.items() if key in inputs}

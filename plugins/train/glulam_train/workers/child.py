@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import tensordict  # noqa: F401 - before an environment's plug-in needs it, whose import is given some seconds only
 import torch
 
 import glulam
