@@ -55,7 +55,7 @@ class TestTraining:
         learn = made._learn
         monkeypatch.setattr(made, "_learn", lambda current, part: seen.append(part.stored()) or learn(current, part))
         made.update()
-        after = made.rollout._td
+        after = made.rollout.lanes[0].td
         following = seen[0]["next"]
         for key in ("rewards", "dones", "truncateds"):
             assert torch.equal(following[key][:, :-1], seen[0][key][:, 1:])

@@ -15,7 +15,7 @@ class TestSegments:
     def test_a_segment_that_starts_with_the_state_of_another_breaks_it(self, trainer, monkeypatch):
         made = trainer(horizon=16, segment=4)
         start = made.buffer.start
-        monkeypatch.setattr(made.buffer, "start", lambda t, td, state: start(0, td, state))
+        monkeypatch.setattr(made.buffer, "start", lambda t, td, state, rows: start(0, td, state, rows))
         made.update()
         assert made.update()["ratio_error"] > 1e-2
 
