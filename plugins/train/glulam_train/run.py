@@ -189,11 +189,7 @@ class Run:
             f"{buffer.bytes / 2**20:.1f} MiB ({buffer.bytes / steps:,.0f} bytes a step)"
         )
         lines = [sizes, *self.notes]
-        workers, groups = self.settings.env_workers, self.settings.env_groups
-        if workers or groups > 1:
-            where = f"in {workers} worker{'s' * (workers > 1)}" if workers else "in this process"
-            turns = f", which the policy acts in by turns, in {groups} groups" if groups > 1 else ""
-            lines.insert(1, f"environments are stepped {where}{turns}")
+        lines[1:1] = self.environments.describe()
         if self.ranks.size > 1:
             lines.insert(1, f"so on each of {self.ranks.size} ranks")
         if self.point is not None:

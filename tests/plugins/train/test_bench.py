@@ -1,6 +1,7 @@
 """`glulam bench`: where the time goes, by clocks that tests turn."""
 
 import json
+import re
 import time
 
 import pytest
@@ -84,6 +85,7 @@ class TestCommand:
         report = json.loads(result.output)
         assert (report["policy"], report["environment"], report["device"]) == ("toy", "toy:cues", "cpu")
         assert (report["agents"], report["updates"], report["agent_steps_per_update"]) == (8, 2, 64)
+        assert (report["env_workers"], report["env_groups"], report["seconds_in_workers"]) == (0, 1, [])
         spent = report["seconds_per_update"]
         assert list(spent) == list(PARTS)
         assert all(seconds > 0 for seconds in spent.values())
@@ -102,6 +104,14 @@ class TestCommand:
         assert list(told) == list(PARTS)
         shares = [int(line.split("%")[0].split()[-1]) for line in told.values()]
         assert 97 <= sum(shares) <= 103
+
+    def test_what_workers_spend_meanwhile_is_told(self):
+        small = ["--set", "num_envs=4", "--set", "horizon=8", "--set", "env_workers=1", "--set", "env_groups=2"]
+        result = call("toy", "--env", "toy:same_step", *small, "--updates", 2)
+        assert result.exit_code == 0, result.output
+        [line] = [line for line in result.output.splitlines() if line.startswith("meanwhile")]
+        told = re.fullmatch(r"meanwhile in steps of the environment: ([\d.]+) ms, a figure for each worker", line)
+        assert 0 < float(told[1]) < 1000
 
     def test_a_trace_is_written_whole(self, tmp_path):
         path = tmp_path / "trace.json"

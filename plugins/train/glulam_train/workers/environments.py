@@ -66,6 +66,15 @@ class Environments:
                 self._made.append(glulam.make_environment(self.uri, num_envs=count, seed=seed, first=first))
         return self._made[0] if len(self._made) == 1 else Groups(self._made)
 
+    def describe(self) -> list[str]:
+        """Return a line on who steps them, for a user; none where this process does, all at once."""
+        workers, groups = len(self._workers), len(self._groups)
+        if not workers and groups == 1:
+            return []
+        where = f"in {workers} worker{'s' * (workers > 1)}" if workers else "in this process"
+        turns = f", which the policy acts in by turns, in {groups} groups" if groups > 1 else ""
+        return [f"environments are stepped {where}{turns}"]
+
     def seconds_in_steps(self) -> list[float]:
         """Return how long each worker has spent in steps of the environments that there are."""
         made = [environment for environment in self._made if isinstance(environment, WorkerEnvironment)]
