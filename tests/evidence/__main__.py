@@ -33,8 +33,8 @@ from tests.evidence import (
     mutants,
     ranks,
     scaling,
-    soak,
     show_browser,
+    soak,
     torchrl_cartpole,
     transfer,
 )
