@@ -44,6 +44,11 @@ def test_the_core_wheel_holds_the_page_of_every_code(core):
     assert {f"glulam/explain/{code}.md" for code in RULES} <= set(core.namelist())
 
 
+def test_the_core_wheel_holds_the_templates_of_pictures(core):
+    folder = ROOT / "core" / "glulam" / "picture" / "templates"
+    assert {f"glulam/picture/templates/{path.name}" for path in folder.iterdir()} <= set(core.namelist())
+
+
 def test_what_a_shipped_policy_extends_is_in_its_wheel(tmp_path):
     names = zipfile.ZipFile(_build(ROOT / "plugins" / "policies", "wheel", tmp_path)).namelist()
     assert "glulam_policies/actor_critic.yaml" in names

@@ -290,7 +290,7 @@ class TestDistributions:
         lines = (ROOT / "workspace.txt").read_text(encoding="utf-8").splitlines()
         installed = {line.removeprefix("-e ") for line in lines if line.startswith("-e ")}
         plugins = {f"./plugins/{folder.name}" for folder in PLUGINS}
-        assert installed == {".[testing]"} | plugins - {"./plugins/mettagrid"}
+        assert installed == {".[show,testing]"} | plugins - {"./plugins/mettagrid"}
 
     def test_mypy_finds_every_plugin(self):
         tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
