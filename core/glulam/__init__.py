@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from glulam.names import NameReport as NameReport
     from glulam.policy import Policy as Policy
     from glulam.protocol import Environment as Environment
+    from glulam.protocol import RenderableEnvironment as RenderableEnvironment
     from glulam.protocol import RestartableEnvironment as RestartableEnvironment
     from glulam.recurrence import Recurrence as Recurrence
     from glulam.repeated import Repeated as Repeated
@@ -81,6 +82,7 @@ _HOMES = {
     "PolicyError": "glulam.faults",
     "Recurrence": "glulam.recurrence",
     "Registry": "glulam.catalog",
+    "RenderableEnvironment": "glulam.protocol",
     "Repeated": "glulam.repeated",
     "ResolvedPolicy": "glulam.resolver",
     "RestartableEnvironment": "glulam.protocol",
@@ -134,6 +136,7 @@ __all__ = [
     "PolicyError",
     "Recurrence",
     "Registry",
+    "RenderableEnvironment",
     "Repeated",
     "ResolvedPolicy",
     "RestartableEnvironment",

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from tensordict import TensorDict
     from torch import Tensor
 
     from glulam.environment import EnvSpec
 
-__all__ = ["Environment", "RestartableEnvironment"]
+__all__ = ["Environment", "RenderableEnvironment", "RestartableEnvironment"]
 
 
 class Environment(Protocol):
@@ -50,4 +52,22 @@ class RestartableEnvironment(Environment, Protocol):
 
     def restart(self, rows: Tensor) -> TensorDict:
         """Start new episodes in some rows (`[B]`, bool) and return the present observation of every row."""
+        ...
+
+
+class RenderableEnvironment(Environment, Protocol):
+    """A world that can be looked at: what `glulam.make_environment(..., render=True)` returns.
+
+    A family whose worlds can do so only where they were made for it takes `render: bool` in its `make`.
+    A world may have `render_text(row, *, final=False)` as well: the same as lines of text, with ANSI colours if need
+    be. A terminal shows that in place of the picture.
+    """
+
+    def render(self, row: int, *, final: bool = False) -> NDArray[np.uint8]:
+        """Return a picture `(H, W, 3)`, of one size, of the world that a row is in.
+
+        Args:
+            row: less than `B`; agents of one world may share its picture.
+            final: show what `final_obs` is of, the end of the row's last episode, in place of what `env_obs` is of.
+        """
         ...

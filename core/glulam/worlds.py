@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from glulam._errors import GlulamError
 from glulam._guard import PLUGIN_ERRORS, told
@@ -15,7 +15,7 @@ from glulam.environment import EnvSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from glulam.protocol import Environment
+    from glulam.protocol import Environment, RenderableEnvironment
 
 __all__ = ["environment_spec", "make_environment"]
 
@@ -51,8 +51,22 @@ def environment_spec(uri: object, *, registry: Registry | None = None) -> EnvSpe
     return spec
 
 
+@overload
 def make_environment(
-    uri: str, *, num_envs: int, seed: int, first: int = 0, registry: Registry | None = None
+    uri: str,
+    *,
+    num_envs: int,
+    seed: int,
+    first: int = 0,
+    render: Literal[False] = False,
+    registry: Registry | None = None,
+) -> Environment: ...
+@overload
+def make_environment(
+    uri: str, *, num_envs: int, seed: int, first: int = 0, render: Literal[True], registry: Registry | None = None
+) -> RenderableEnvironment: ...
+def make_environment(  # noqa: PLR0913 - each an independent, named choice
+    uri: str, *, num_envs: int, seed: int, first: int = 0, render: bool = False, registry: Registry | None = None
 ) -> Environment:
     """Return `num_envs` copies of an environment as one vectorised world.
 
@@ -62,11 +76,12 @@ def make_environment(
         seed: seeds every copy, each differently.
         first: the number of the first copy, for a part of a larger world: its copies are the copies `first`,
             `first + 1`, ... of any world with this seed. `env_id` counts from 0 all the same.
+        render: whether it must be one that can be looked at, a `RenderableEnvironment`.
         registry: what is installed; read afresh when None.
 
     Raises:
-        GlulamError: if there is no such environment, `num_envs` is not positive or `first` is negative, or a part is
-            asked of a family that makes whole worlds alone.
+        GlulamError: if there is no such environment, `num_envs` is not positive or `first` is negative, a part is
+            asked of a family that makes whole worlds alone, or it cannot be looked at and must.
     """
     if num_envs < 1:
         msg = f"num_envs is {num_envs}; an environment needs at least 1 copy"
@@ -82,7 +97,13 @@ def make_environment(
             "first copy; tell its authors"
         )
         raise GlulamError(msg)
-    environment: Environment = family.make(task, num_envs=num_envs, seed=seed, **part)
+    wanted = {"render": True} if render and _takes(family.make, "render") else {}
+    environment: Environment = family.make(task, num_envs=num_envs, seed=seed, **part, **wanted)
+    if render and not callable(getattr(environment, "render", None)):
+        environment.close()
+        msg = f"environment {uri!r} cannot be looked at: its worlds have no render(); tell its authors, who find what "
+        msg += "it must return in glulam.RenderableEnvironment"
+        raise GlulamError(msg)
     return environment
 
 

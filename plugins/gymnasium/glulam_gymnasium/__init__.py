@@ -57,7 +57,7 @@ class GymnasiumEnvironments:
             self._specs[task] = known
         return known[1]
 
-    def make(self, task: str, *, num_envs: int, seed: int, first: int = 0) -> Environment:
+    def make(self, task: str, *, num_envs: int, seed: int, first: int = 0, render: bool = False) -> Environment:
         """Return `num_envs` copies of a task as one world of as many rows.
 
         Args:
@@ -65,16 +65,17 @@ class GymnasiumEnvironments:
             num_envs: copies, at least 1.
             seed: not negative; decides every episode of every copy.
             first: the number of the first copy among those with this seed.
+            render: whether the copies draw pictures.
 
         Raises:
-            GlulamError: as for `spec`, or if `num_envs`, `seed` or `first` is out of range.
+            GlulamError: as for `spec`, or if `num_envs`, `seed` or `first` is out of range, or there are no pictures.
         """
         spec = self.spec(task)
         registered = self._specs[task][0]
         from glulam_gymnasium.vector import make_world
 
         return make_world(
-            lambda: self._shown(self._one(registered)),
+            lambda: self._shown(self._one(registered, render=render)),
             spec=spec,
             num_envs=num_envs,
             seed=seed,
@@ -98,10 +99,10 @@ class GymnasiumEnvironments:
 
         return find(name, family=self.family)
 
-    def _one(self, registered: Registered) -> gymnasium.Env[Any, Any]:
+    def _one(self, registered: Registered, *, render: bool = False) -> gymnasium.Env[Any, Any]:
         from glulam_gymnasium.registered import make_one
 
-        return make_one(registered, family=self.family)
+        return make_one(registered, family=self.family, render=render)
 
     def _describe(self, env: gymnasium.Env[Any, Any], name: str, autoreset: Autoreset) -> EnvSpec:
         from glulam_gymnasium.spaces import box_spec

@@ -33,7 +33,12 @@ class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         seed: of the world.
         copy: which one of the world's it is.
         mask: where to write which actions are allowed at present; all are where an info does not say. None: nowhere.
+
+    Attributes:
+        final_picture: the end of the last episode, where the copy draws pictures.
     """
+
+    final_picture: Any = None
 
     def __init__(
         self, one: Callable[[], gymnasium.Env[Any, Any]], seed: int, copy: int, mask: NDArray[np.bool_] | None
@@ -54,6 +59,8 @@ class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
             observation = np.array(observation)  # the next episode may be written over it
+            if self.render_mode is not None:
+                self.final_picture = self.env.render()
         self._read_mask(info)
         return observation, reward, terminated, truncated, {}
 

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import importlib
 import io
+import os
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from gymnasium.envs.registration import EnvSpec as Registered
 
 __all__ = ["find", "make_one", "register_minigrid"]
+
+PICTURE = "rgb_array"
 
 
 def find(name: str, *, family: str, module: str = "") -> Registered:
@@ -49,17 +52,37 @@ def find(name: str, *, family: str, module: str = "") -> Registered:
     return found
 
 
-def make_one(registered: Registered, *, family: str) -> gymnasium.Env[Any, Any]:
+def make_one(registered: Registered, *, family: str, render: bool = False) -> gymnasium.Env[Any, Any]:
     """Make one copy, without Gymnasium's checker: it costs a few microseconds a step, and warns.
 
+    Args:
+        registered: what is to be made.
+        family: what stands before the id in a URI, for messages.
+        render: whether the copy must draw pictures, Gymnasium's `render_mode="rgb_array"`.
+
     Raises:
-        GlulamError: if it cannot be made, as where something that it needs is not installed.
+        GlulamError: if it cannot be made, as where something that it needs is not installed, or cannot draw.
     """
+    if render:
+        _check_draws(registered, family)
     try:
-        return gymnasium.make(registered, disable_env_checker=True)
+        return gymnasium.make(registered, disable_env_checker=True, **({"render_mode": PICTURE} if render else {}))
     except (GymnasiumError, ImportError) as error:
         msg = f"{family}:{registered.id} cannot be made: {type(error).__name__}: {error}"
         raise GlulamError(msg) from error
+
+
+def _check_draws(registered: Registered, family: str) -> None:
+    """Refuse an environment that does not draw pictures; Gymnasium would warn, and draw nothing."""
+    one = make_one(registered, family=family)
+    modes = one.metadata.get("render_modes") or []
+    one.close()
+    if PICTURE not in modes:
+        found = f"its render modes are {', '.join(map(str, modes)) or 'none'}, without {PICTURE}"
+        msg = f"{family}:{registered.id} cannot be looked at: {found}; tell its authors"
+        raise GlulamError(msg)
+    if not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # else pygame looks for a display, and prints that it failed
 
 
 def register_minigrid() -> None:

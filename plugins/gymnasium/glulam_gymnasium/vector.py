@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GymnasiumEnvironment", "make_world"]
 
+IMAGE_DIMS = 3  # height, width, colours
 MODES = {
     "same_step": AutoresetMode.SAME_STEP,
     "next_step": AutoresetMode.NEXT_STEP,
@@ -156,6 +157,23 @@ class GymnasiumEnvironment:
         if "final_obs" in infos:  # under same_step alone
             self._show_final(infos["final_obs"], np.flatnonzero(infos["_final_obs"]))
         return self._output()
+
+    def render(self, row: int, *, final: bool = False) -> NDArray[np.uint8]:
+        """Return a copy's own picture `(H, W, 3)`, as `glulam.RenderableEnvironment` has it.
+
+        Raises:
+            GlulamError: if there is nothing to be seen: `reset` was not called, no episode has ended, the world was
+                not made with `render=True`, or the environment gives something else.
+        """
+        self._check_started("render")
+        one = self._vector.envs[row]
+        shown = one.get_wrapper_attr("final_picture") if final else one.render()
+        if not isinstance(shown, np.ndarray) or shown.dtype != np.uint8 or shown.ndim != IMAGE_DIMS:
+            found = f"{shown.dtype} {list(shown.shape)}" if isinstance(shown, np.ndarray) else type(shown).__name__
+            msg = f"{self.spec.name}: its picture is {found}; uint8 [H, W, 3] can be shown, of environments that are "
+            msg += "made with render=True"
+            raise GlulamError(msg)
+        return shown
 
     def close(self) -> None:
         """Close every copy; `reset` and `step` raise from now on."""

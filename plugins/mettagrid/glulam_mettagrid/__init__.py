@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from glulam import GlulamError
 
 if TYPE_CHECKING:
-    from glulam import Environment, EnvSpec
+    from glulam import EnvSpec
     from glulam_mettagrid.tasks import Task
+    from glulam_mettagrid.vector import MettaGridEnvironment
 
 __all__ = ["environments"]
 
@@ -36,7 +37,9 @@ class MettaGridEnvironments:
 
         return env_spec(built.config, name=f"mettagrid:{task}")
 
-    def make(self, task: str, *, num_envs: int, seed: int, first: int = 0) -> Environment:
+    def make(
+        self, task: str, *, num_envs: int, seed: int, first: int = 0, render: bool = False
+    ) -> MettaGridEnvironment:
         """Return `num_envs` copies of a task as one world of `num_envs` x agents rows.
 
         Args:
@@ -44,6 +47,7 @@ class MettaGridEnvironments:
             num_envs: copies, at least 1.
             seed: not negative; decides every episode of every copy.
             first: the number of the first copy among those with this seed.
+            render: whether the ends of episodes are kept, to be looked at.
 
         Raises:
             GlulamError: as for `spec`, or if `num_envs`, `seed` or `first` is out of range.
@@ -58,6 +62,7 @@ class MettaGridEnvironments:
             seed=seed,
             first=first,
             map_for_seed=built.map_for_seed,
+            render=render,
         )
 
 

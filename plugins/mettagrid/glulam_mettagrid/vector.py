@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mettagrid.config.mettagrid_config import MettaGridConfig
     from mettagrid.map_builder.map_builder import MapBuilderConfig
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from glulam import EnvSpec
@@ -38,7 +39,7 @@ def episode_seed(seed: int, simulation: int, episode: int) -> int:
 
 
 class MettaGridEnvironment:
-    """`num_envs` simulations of one config, stepped together; the `Environment` protocol of glulam.
+    """`num_envs` simulations of one config, stepped together; glulam's protocol `RenderableEnvironment`.
 
     The simulators write observations straight into the tensor that `step` returns. **All tensors are
     reused**: what `reset` and `step` return is valid until the next call of either; copy what you keep.
@@ -63,6 +64,7 @@ class MettaGridEnvironment:
         first: the number of the first simulation among those with this seed; not negative.
         map_for_seed: the map of the episode with a given seed. None: `config.game.map_builder` with that
             seed, if it takes one.
+        render: whether the end of an episode is kept, to be looked at: one more simulator for each.
 
     Raises:
         GlulamError: if an argument is out of range, or the config is one that this adapter refuses.
@@ -77,6 +79,7 @@ class MettaGridEnvironment:
         seed: int,
         first: int = 0,
         map_for_seed: Callable[[int], MapBuilderConfig[Any]] | None = None,
+        render: bool = False,
     ) -> None:
         if num_envs < 1:
             msg = f"{name}: num_envs is {num_envs}; it must be at least 1"
@@ -91,6 +94,7 @@ class MettaGridEnvironment:
         # Converting a config takes 1 ms, building a simulator from the result 0.2 ms: convert once.
         self._cpp_config, self._agent_names = convert_to_cpp_game_config(config.game)
         self._simulators: list[MettaGrid] = []
+        self._ended: dict[int, MettaGrid] | None = {} if render else None
         self._episodes = [0] * num_envs
         self._closed = False
         self._allocate(num_envs)
@@ -165,9 +169,37 @@ class MettaGridEnvironment:
                 self._renew_ended()
         return self._output()
 
+    def render(self, row: int, *, final: bool = False) -> NDArray[np.uint8]:
+        """Return a picture `(H, W, 3)` of the whole map of a row's simulation, as `RenderableEnvironment` has it.
+
+        Raises:
+            GlulamError: if there is nothing to be seen: `reset` was not called, no episode has ended, or its end was
+                not kept.
+        """
+        from glulam_mettagrid.picture import picture
+
+        return picture(self._seen(row, final=final))
+
+    def render_text(self, row: int, *, final: bool = False) -> str:
+        """Return the same as lines of text, with ANSI colours."""
+        from glulam_mettagrid.picture import text
+
+        return text(self._seen(row, final=final))
+
+    def _seen(self, row: int, *, final: bool) -> MettaGrid:
+        env = row // self.spec.num_agents
+        if final and self._ended is None:
+            msg = f"{self.spec.name}: ends of episodes are not kept; make the environment with render=True"
+            raise GlulamError(msg)
+        if not self._simulators or (final and env not in (self._ended or {})):
+            msg = f"{self.spec.name}: there is nothing to be seen before {'an episode ends' if final else 'reset()'}"
+            raise GlulamError(msg)
+        return self._ended[env] if final and self._ended else self._simulators[env]
+
     def close(self) -> None:
         """Free the simulators; `reset` and `step` raise from now on."""
         self._simulators = []
+        self._ended = None
         self._closed = True
 
     def _check_open(self) -> None:
@@ -193,6 +225,8 @@ class MettaGridEnvironment:
                 self._final_obs[rows] = self._obs[rows]
                 self._last_actions[rows] = 0
                 self._last_rewards[rows] = 0
+                if self._ended is not None:
+                    self._ended[env] = self._simulators[env]
                 self._simulators[env] = self._next_episode(env)
 
     def _next_episode(self, env: int) -> MettaGrid:

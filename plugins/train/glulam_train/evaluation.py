@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from glulam import ActionSpec, Environment, Policy
 
-__all__ = ["evaluate_policy", "random_return"]
+__all__ = ["evaluate_policy", "random_return", "set_aside", "world_seed"]
 
 MAX_ENVS = 32
 NORMAL_95 = 1.96
@@ -57,7 +57,7 @@ def evaluate_policy(  # noqa: PLR0913 - what the report names
         actions: Tensor = policy(td.to(policy.device)).get("actions")
         return actions
 
-    with _set_aside(policy, greedy=greedy), torch.no_grad():
+    with set_aside(policy, greedy=greedy), torch.no_grad():
         report = _play(env_uri, act, episodes, seed)
     return report | {"checkpoint": None if checkpoint is None else str(checkpoint)}
 
@@ -67,6 +67,11 @@ def random_return(env_uri: str, episodes: int, seed: int) -> dict[str, Any]:
     actions = glulam.environment_spec(env_uri).actions
     report = _play(env_uri, lambda td: _random_actions(actions, td.batch_size[0]), episodes, seed)
     return report | {"checkpoint": None}
+
+
+def world_seed(seed: int) -> int:
+    """Return the seed of the worlds that are played in: odd, where those of training are even."""
+    return 2 * seed + 1
 
 
 def _random_actions(actions: ActionSpec, rows: int) -> Tensor:
@@ -88,9 +93,8 @@ def _play(env_uri: str, act: Callable[[TensorDict], Tensor], episodes: int, seed
         raise GlulamError(msg)
     agents = glulam.environment_spec(env_uri).num_agents
     num_envs = min(MAX_ENVS, math.ceil(episodes / agents))
-    # Training seeds are even.
     with (
-        closing(glulam.make_environment(env_uri, num_envs=num_envs, seed=2 * seed + 1)) as environment,
+        closing(glulam.make_environment(env_uri, num_envs=num_envs, seed=world_seed(seed))) as environment,
         torch.random.fork_rng(),
     ):
         torch.manual_seed(seed)
@@ -154,7 +158,7 @@ def _half_width(returns: Tensor, groups: Tensor) -> float | None:
 
 
 @contextmanager
-def _set_aside(policy: Policy, *, greedy: bool) -> Iterator[None]:
+def set_aside(policy: Policy, *, greedy: bool) -> Iterator[None]:
     """Let a policy play from empty memory in evaluation mode; leave it as it was, its memory empty."""
     training = policy.training
     policy.eval()

@@ -1,0 +1,1 @@
+"""`glulam play`: episodes of a policy in the terminal, or in a file."""
