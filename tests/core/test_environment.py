@@ -291,6 +291,40 @@ class TestParts:
             self.make(None, first=-1)
 
 
+class TestLookedAt:
+    """A family of a stranger, with and without `render` in its `make` and in its worlds."""
+
+    @staticmethod
+    def made(make, **choices):
+        entry = SimpleNamespace(load=lambda: SimpleNamespace(make=make))
+        registry = SimpleNamespace(environments=SimpleNamespace(find=lambda _: entry))
+        return make_environment("mill:task", num_envs=2, seed=1, registry=registry, **choices)
+
+    def test_a_family_is_asked_only_where_it_listens(self):
+        def deaf(task, *, num_envs, seed):
+            return SimpleNamespace(asked=None, render=lambda row, *, final=False: None)
+
+        def listening(task, *, num_envs, seed, render=False):
+            return SimpleNamespace(asked=render, render=lambda row, *, final=False: None)
+
+        assert self.made(deaf, render=True).asked is None
+        assert self.made(listening, render=True).asked is True
+        assert self.made(listening).asked is False
+
+    def test_a_world_that_cannot_be_looked_at_is_refused_and_closed(self):
+        closed = []
+
+        def blind(task, *, num_envs, seed):
+            return SimpleNamespace(close=lambda: closed.append(task))
+
+        self.made(blind)
+        with pytest.raises(
+            GlulamError, match="environment 'mill:task' cannot be looked at: its worlds have no render()"
+        ):
+            self.made(blind, render=True)
+        assert closed == ["task"]
+
+
 def test_unknown_dims_are_named(env):
     with pytest.raises(GlulamError, match="unknown environment dim 'env.num_wheels'; there are: env.num_tokens,"):
         env.dim("num_wheels")

@@ -65,8 +65,9 @@ def make_one(registered: Registered, *, family: str, render: bool = False) -> gy
     """
     if render:
         _check_draws(registered, family)
+    options: dict[str, Any] = {"render_mode": PICTURE} if render else {}
     try:
-        return gymnasium.make(registered, disable_env_checker=True, **({"render_mode": PICTURE} if render else {}))
+        return gymnasium.make(registered, disable_env_checker=True, **options)
     except (GymnasiumError, ImportError) as error:
         msg = f"{family}:{registered.id} cannot be made: {type(error).__name__}: {error}"
         raise GlulamError(msg) from error

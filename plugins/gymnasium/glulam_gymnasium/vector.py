@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from gymnasium.error import Error as GymnasiumError
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 
@@ -163,15 +164,21 @@ class GymnasiumEnvironment:
 
         Raises:
             GlulamError: if there is nothing to be seen: `reset` was not called, no episode has ended, the world was
-                not made with `render=True`, or the environment gives something else.
+                not made with `render=True`, or the environment cannot draw or draws something else.
         """
         self._check_started("render")
         one = self._vector.envs[row]
-        shown = one.get_wrapper_attr("final_picture") if final else one.render()
+        if one.render_mode is None:
+            msg = f"{self.spec.name}: it was not made to be looked at; make the environment with render=True"
+            raise GlulamError(msg)
+        try:
+            shown: Any = one.get_wrapper_attr("final_picture") if final else one.render()
+        except GymnasiumError as error:
+            msg = f"{self.spec.name} cannot draw: {error}"
+            raise GlulamError(msg) from error
         if not isinstance(shown, np.ndarray) or shown.dtype != np.uint8 or shown.ndim != IMAGE_DIMS:
             found = f"{shown.dtype} {list(shown.shape)}" if isinstance(shown, np.ndarray) else type(shown).__name__
-            msg = f"{self.spec.name}: its picture is {found}; uint8 [H, W, 3] can be shown, of environments that are "
-            msg += "made with render=True"
+            msg = f"{self.spec.name}: its picture is {found}; only one of uint8 [H, W, 3] can be shown"
             raise GlulamError(msg)
         return shown
 

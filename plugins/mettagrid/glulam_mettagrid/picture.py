@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["picture", "text"]
 
 Colour = tuple[int, int, int]
+Badges = tuple[tuple[str, Colour], ...]  # a letter and a colour for each resource that an agent has
+Tile = tuple[str, str, Colour, Badges]  # shape, letter, colour
 
 SIDE, SMALLEST, LARGEST = 512, 16, 32  # pixels: a picture's at most if cells can be of the smallest size; a cell's
 FINER = 4  # tiles are drawn so many times larger: Pillow draws without smooth edges
@@ -35,22 +37,22 @@ NAMED: dict[str, Colour] = {
 SHAPES = ("square", "diamond")
 
 
-def picture(simulator: MettaGrid) -> NDArray[np.uint8]:
+def picture(simulator: MettaGrid, resources: list[str]) -> NDArray[np.uint8]:
     """Return a picture `(H, W, 3)` of the whole map: walls grey, agents as numbered discs, the rest as letters.
 
-    A dot below an agent is a resource that it has.
+    A dot below an agent is a resource that it has; `resources` are the game's names of them.
     """
     cell = max(SMALLEST, min(LARGEST, SIDE // max(simulator.map_height, simulator.map_width)))
     shown = np.tile(_tile("floor", "", FLOOR, (), cell), (simulator.map_height, simulator.map_width, 1))  # (H, W, 3)
-    for row, column, tile in _tiles(simulator):
+    for row, column, tile in _tiles(simulator, resources):
         shown[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = _tile(*tile, cell)
     return shown
 
 
-def text(simulator: MettaGrid) -> str:
+def text(simulator: MettaGrid, resources: list[str]) -> str:
     """Return the map as lines of text with ANSI colours, two characters a cell, and what the letters mean."""
     cells = [[_coloured("· ", LINE)] * simulator.map_width for _ in range(simulator.map_height)]
-    for row, column, (shape, letter, colour, badges) in _tiles(simulator):
+    for row, column, (shape, letter, colour, badges) in _tiles(simulator, resources):
         if shape == "wall":
             cells[row][column] = _coloured("██", colour)
         elif shape == "disc":
@@ -60,14 +62,13 @@ def text(simulator: MettaGrid) -> str:
             cells[row][column] = _coloured(f"{letter} ", colour)
     names = [name for name in _types(simulator) if name not in ("wall", "agent")]
     meaning = [f"{_coloured(name[0], _colour(name, names))} {name}" for name in names]
-    meaning += [f"{_coloured(name[0], _colour(name, simulator.resource_names))} {name}" for name in _held(simulator)]
+    meaning += [f"{_coloured(name[0], _colour(name, resources))} {name}" for name in _held(simulator, resources)]
     return "\n".join(["".join(line) for line in cells] + ["  ".join(meaning)])
 
 
-def _tiles(simulator: MettaGrid) -> Iterator[tuple[int, int, tuple[str, str, Colour, tuple[tuple[str, Colour], ...]]]]:
-    """Yield row, column and what to draw of each object: shape, letter, colour, and resources of an agent."""
+def _tiles(simulator: MettaGrid, resources: list[str]) -> Iterator[tuple[int, int, Tile]]:
+    """Yield row, column and look of each object."""
     names = [name for name in _types(simulator) if name not in ("wall", "agent")]
-    resources = simulator.resource_names
     for item in simulator.grid_objects().values():
         name = item["type_name"]
         if "agent_id" in item:
@@ -85,11 +86,11 @@ def _types(simulator: MettaGrid) -> list[str]:
     return sorted(filter(None, simulator.object_type_names))
 
 
-def _held(simulator: MettaGrid) -> list[str]:
+def _held(simulator: MettaGrid, resources: list[str]) -> list[str]:
     """Return the resources that some agent has."""
     agents = [item for item in simulator.grid_objects().values() if "agent_id" in item]
     found = {index for agent in agents for index, amount in agent["inventory"].items() if amount}
-    return [simulator.resource_names[index] for index in sorted(found)]
+    return [resources[index] for index in sorted(found)]
 
 
 def _colour(name: str, names: list[str]) -> Colour:
@@ -104,9 +105,7 @@ def _coloured(letters: str, ink: Colour, paper: Colour | None = None) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _tile(
-    shape: str, letter: str, colour: Colour, badges: tuple[tuple[str, Colour], ...], cell: int
-) -> NDArray[np.uint8]:
+def _tile(shape: str, letter: str, colour: Colour, badges: Badges, cell: int) -> NDArray[np.uint8]:
     """Draw one cell, `(cell, cell, 3)`."""
     side = cell * FINER
     image = Image.new("RGB", (side, side), FLOOR)
@@ -130,4 +129,4 @@ def _tile(
     for place, (_, paint) in enumerate(badges):
         x, y = side - size * 1.2 - place * size * 2.2, side - size * 1.2
         draw.ellipse((x - size, y - size, x + size, y + size), fill=paint, outline=INK, width=FINER)
-    return np.asarray(image.resize((cell, cell), Image.Resampling.LANCZOS))
+    return np.asarray(image.reduce(FINER))

@@ -93,6 +93,7 @@ class MettaGridEnvironment:
         self._map_for_seed = map_for_seed or partial(_reseeded, config.game.map_builder)
         # Converting a config takes 1 ms, building a simulator from the result 0.2 ms: convert once.
         self._cpp_config, self._agent_names = convert_to_cpp_game_config(config.game)
+        self._resources = list(config.game.resource_names)
         self._simulators: list[MettaGrid] = []
         self._ended: dict[int, MettaGrid] | None = {} if render else None
         self._episodes = [0] * num_envs
@@ -178,15 +179,16 @@ class MettaGridEnvironment:
         """
         from glulam_mettagrid.picture import picture
 
-        return picture(self._seen(row, final=final))
+        return picture(self._seen(row, final=final), self._resources)
 
     def render_text(self, row: int, *, final: bool = False) -> str:
         """Return the same as lines of text, with ANSI colours."""
         from glulam_mettagrid.picture import text
 
-        return text(self._seen(row, final=final))
+        return text(self._seen(row, final=final), self._resources)
 
     def _seen(self, row: int, *, final: bool) -> MettaGrid:
+        self._check_open()
         env = row // self.spec.num_agents
         if final and self._ended is None:
             msg = f"{self.spec.name}: ends of episodes are not kept; make the environment with render=True"

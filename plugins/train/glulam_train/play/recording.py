@@ -96,6 +96,6 @@ def _captioned(moment: Moment) -> NDArray[np.uint8]:
     alone = len(moment.returns) == 1
     done = f"  {moment.actions[0]}" if alone and moment.actions else ""
     earned = f"{'return' if alone else 'mean return'} {moment.mean_return:.2f}"
-    draw.text((size / 2, size), f"{moment.step}{done}", fill=FAINT, font=font, anchor="lm")
+    draw.text((size / 2, size), f"step {moment.step}{done}", fill=FAINT, font=font, anchor="lm")
     draw.text((width - size / 2, size), earned, fill=INK, font=font, anchor="rm")
     return np.concatenate([picture, np.asarray(strip)])

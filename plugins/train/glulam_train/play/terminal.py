@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
+from rich.color import Color
 from rich.console import Group
 from rich.live import Live
 from rich.style import Style
@@ -15,7 +17,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
     from rich.console import Console, RenderableType
 
@@ -80,14 +81,14 @@ def _table(moment: Moment) -> Table:
         name = moment.actions[agent] if moment.actions else ""
         table.add_row(str(agent), Text(name), *(f"{column[agent]:.3f}" if column else "" for column in columns))
     if agents > 1:
-        means = [_mean(column) for column in (moment.rewards, moment.values, moment.returns)]
+        means = [f"{_mean(column):.3f}" if column else "" for column in (moment.rewards, moment.values, moment.returns)]
         left = f"and {agents - AGENTS} more" if agents > AGENTS else ""
-        table.add_row("mean", left, *(f"{mean:.3f}" for mean in means), style="bold")
+        table.add_row("mean", left, *means, style="bold")
     return table
 
 
 def _mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers) if numbers else 0.0
+    return sum(numbers) / len(numbers)
 
 
 def half_blocks(picture: NDArray[np.uint8], console: Console, lines: int) -> Text:
@@ -97,12 +98,11 @@ def half_blocks(picture: NDArray[np.uint8], console: Console, lines: int) -> Tex
     size = max(1, int(image.width * scale)), 2 * max(1, int(image.height * scale / 2))
     if console.no_color or console.color_system is None:
         return _in_letters(image.resize((size[0], size[1] // 2), Image.Resampling.BOX))
-    pixels = image.resize(size, Image.Resampling.BOX).load()
+    pixels = np.asarray(image.resize(size, Image.Resampling.BOX)).reshape(size[1] // 2, 2, size[0], 3)
     text = Text(no_wrap=True)
-    for line in range(0, size[1], 2):
-        for column in range(size[0]):
-            upper, lower = ("#{:02x}{:02x}{:02x}".format(*pixels[column, line + half]) for half in (0, 1))  # type: ignore[index]
-            text.append("▀", Style(color=upper, bgcolor=lower))
+    for upper, lower in pixels.tolist():  # rows of colours
+        for over, under in zip(upper, lower, strict=True):
+            text.append("▀", Style(color=Color.from_rgb(*over), bgcolor=Color.from_rgb(*under)))
         text.append("\n")
     return text
 

@@ -79,7 +79,8 @@ def _gif(path: Path, pictures: Pictures, fps: float) -> None:
         Image.fromarray(picture).quantize(COLOURS, dither=Image.Dither.NONE) for picture in pictures
     )  # one at a time
     first = next(images)
-    first.save(path, format="GIF", save_all=True, append_images=images, duration=round(1000 / fps), loop=0)
+    with path.open("wb") as file:
+        first.save(file, format="GIF", save_all=True, append_images=images, duration=round(1000 / fps), loop=0)
 
 
 def _mp4(path: Path, pictures: Pictures, fps: float) -> None:

@@ -2,8 +2,8 @@
 
 Row b's episodes last 3 + b % 4 steps (`toy:cues`) and end by turns in termination and truncation. `toy:short`
 has one agent, episodes of one step, and a reward of 1 whatever happens. `toy:MODE`, a mode of autoreset, plays the
-same episodes in each mode, and can be made in parts, as `toy:throws` and `toy:hangs` can. `toy:deadly`
-kills its process in step 30 of rank 1, unless torchrun has restarted it.
+same episodes in each mode, and can be made in parts, as `toy:throws` and `toy:hangs` can; `toy:shown_MODE` has one
+agent and can be looked at. `toy:deadly` kills its process in step 30 of rank 1, unless torchrun has restarted it.
 """
 
 import os
@@ -11,6 +11,7 @@ import signal
 import time
 
 import attrs
+import numpy as np
 import torch
 from tensordict import TensorDict
 
@@ -173,6 +174,34 @@ class Hangs(Modes):
 
 
 MADE = {"throws": Throws, "hangs": Hangs}
+
+
+class Shown(Modes):
+    """A picture is 40 times the cue, all over; as text, the cue."""
+
+    def reset(self):
+        self.last = None
+        return super().reset()
+
+    def cue(self, final):
+        return int(self.last if final else self.out["env_obs"][0, 0, 2])
+
+    def step(self, actions):
+        last, waited = (self.rows + 3 * self.episode + self.age + 1) % 4, self.waiting.clone()
+        td = super().step(actions)
+        if bool((td["dones"] | td["truncateds"])[0] & ~waited[0]):
+            self.last = last[0]
+        return td
+
+    def render(self, row, *, final=False):
+        assert row == 0
+        return np.full((4, 6, 3), 40 * self.cue(final), np.uint8)
+
+    def render_text(self, row, *, final=False):
+        assert row == 0
+        return f"cue {self.cue(final)}"
+
+
 TASKS = {
     "cues": (SPEC, (3, 4, 5, 6)),
     "uneven": (attrs.evolve(SPEC, name="toy:uneven"), (1, 9)),
@@ -184,6 +213,11 @@ TASKS |= {
     for mode in ("same_step", "next_step", "disabled")
 }
 TASKS |= {name: (attrs.evolve(SPEC, name=f"toy:{name}"), ()) for name in MADE}
+
+TASKS |= {
+    f"shown_{mode}": (attrs.evolve(SPEC, name=f"toy:shown_{mode}", autoreset=mode, num_agents=1), ())
+    for mode in ("same_step", "next_step", "disabled")
+}
 
 
 class Worlds:
@@ -200,6 +234,8 @@ class Worlds:
         if first:
             msg = f"toy:{task} is one piece"
             raise glulam.GlulamError(msg)
+        if task == f"shown_{spec.autoreset}":
+            return Shown(spec, num_envs)
         return (Deadly if task == "deadly" else World)(spec, TASKS[task][1], num_envs, seed)
 
 
