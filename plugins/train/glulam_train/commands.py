@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from glulam import GlulamError
+from glulam_train.files import replace_text
 from glulam_train.settings import read_settings
 
 if TYPE_CHECKING:
@@ -99,23 +101,68 @@ def _tell(text: str, ranks: Ranks) -> None:
         click.echo(text, err=True)
 
 
+def _seeds(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """Return the seeds that `5` or `0,3,7` means."""
+    if text is None:
+        return ()
+    try:
+        numbers = [int(part) for part in text.removesuffix(",").split(",")]
+    except ValueError:
+        numbers = []
+    found = tuple(range(numbers[0])) if len(numbers) == 1 and "," not in text else tuple(numbers)
+    if not found or min(found) < 0 or len(set(found)) < len(found):
+        msg = f"{text!r}: write a number of seeds such as 5, or a list such as 0,3,7 of seeds of at least 0, each once"
+        raise click.BadParameter(msg)
+    return found
+
+
 @click.command(name="eval")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--env", required=True, help="Environment, such as mettagrid:forage.")
-@click.option("--episodes", type=int, default=200, show_default=True, help="Agent-episodes to play.")
+@click.option("--episodes", type=int, default=200, show_default=True, help="Agent-episodes to play with each seed.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of episodes, never a training's.")
-@click.option("--greedy", is_flag=True, help="Take the likeliest action instead of drawing one.")
+@click.option("--seeds", callback=_seeds, help="Several seeds: 5 means 0 to 4, 0,3,7 those.")
+@click.option("--greedy/--sampled", default=False, help="Take the likeliest action, or draw one, as in training.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", help="For people or programs.")
-def evaluate(  # noqa: PLR0913 - one argument an option
-    checkpoint: Path, env: str, episodes: int, seed: int, style: str, *, greedy: bool
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the whole report there, every return too.")
+def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option
+    checkpoint: Path,
+    env: str,
+    episodes: int,
+    seed: int,
+    seeds: tuple[int, ...],
+    style: str,
+    file: Path | None,
+    *,
+    greedy: bool,
 ) -> None:
     """Play episodes with the policy of CHECKPOINT and print its return, one agent's over one episode."""
-    import glulam
-    from glulam_train.evaluation import evaluate_policy
+    if seeds and click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT:
+        msg = "write --seed or --seeds, not both"
+        raise click.UsageError(msg)
+    from rich.console import Console
+    from rich.progress import Progress
 
-    policy = glulam.load(checkpoint, env)
-    report = evaluate_policy(policy, env, episodes, seed, greedy=greedy, checkpoint=checkpoint)
-    click.echo(json.dumps(report) if style == "json" else _text(report))
+    from glulam_train.evaluation_report import evaluate_checkpoint, summary
+
+    seeds, console = seeds or (seed,), Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("episodes", total=max(1, episodes) * len(seeds))
+        report = evaluate_checkpoint(
+            checkpoint, env, episodes, seeds, greedy=greedy, watch=lambda count: progress.advance(task, count)
+        )
+    if file is not None:
+        _write(file, report)
+    click.echo(json.dumps(summary(report)) if style == "json" else _text(report))
+
+
+def _write(file: Path, report: dict[str, Any]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, json.dumps(report, indent=1) + "\n")
+    except OSError as error:
+        msg = f"cannot write {file}: {error.strerror}"
+        raise GlulamError(msg) from error
 
 
 @click.command()
@@ -175,12 +222,16 @@ def _bench_lines(report: dict[str, Any], parts: dict[str, str]) -> list[str]:
 
 
 def _text(report: dict[str, Any]) -> str:
-    spread = report["return_ci95"]
-    margin = "" if spread is None else f" ± {spread:.3f}"
-    return (
-        f"return {report['return_mean']:.3f}{margin} over {report['episodes']} episodes "
-        f"of {report['length_mean']:.1f} steps in {report['environment']}, seed {report['seed']}"
-    )
+    seeds = report["seeds"]
+    if len(seeds) == 1:
+        spread = report["return_ci95"]
+        margin, named = "" if spread is None else f" ± {spread:.3f}", f"seed {seeds[0]['seed']}"
+    else:
+        margin = "" if report["return_interval95"] is None else " [{:.3f}, {:.3f}]".format(*report["return_interval95"])
+        named = f"seeds {', '.join(str(one['seed']) for one in seeds)}"
+    lines = [f"  seed {one['seed']:<5} return {one['return_mean']:.3f}" for one in seeds if len(seeds) > 1]
+    played = f"{report['episodes']} episodes of {report['length_mean']:.1f} steps in {report['environment']}, {named}"
+    return "\n".join([*lines, f"return {report['return_mean']:.3f}{margin} over {played}"])
 
 
 def _return_of(row: dict[str, Any] | None) -> str:

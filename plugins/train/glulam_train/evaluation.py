@@ -9,6 +9,7 @@ import math
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import torch
 
 import glulam
@@ -24,10 +25,38 @@ if TYPE_CHECKING:
 
     from glulam import ActionSpec, Environment, Policy
 
-__all__ = ["evaluate_policy", "random_return", "set_aside", "world_seed"]
+__all__ = ["Played", "evaluate_policy", "half_width", "play_episodes", "random_return", "set_aside", "world_seed"]
 
 MAX_ENVS = 32
 NORMAL_95 = 1.96
+
+
+@attrs.frozen(eq=False)
+class Played:
+    """Episodes that were played with one seed; a number an episode in each tensor.
+
+    Attributes:
+        seed: of episodes and actions.
+        returns: one agent's over one episode, float64.
+        lengths: in steps, float64.
+        groups: agents of one world share its luck, so that their k-th episodes have the same number here.
+    """
+
+    seed: int
+    returns: Tensor
+    lengths: Tensor
+    groups: Tensor
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a report says of them, the interval being that of groups."""
+        return {
+            "episodes": len(self.returns),
+            "return_mean": float(self.returns.mean()),
+            "return_ci95": half_width(self.returns, self.groups),
+            "length_mean": float(self.lengths.mean()),
+            "seed": self.seed,
+        }
 
 
 def evaluate_policy(  # noqa: PLR0913 - what the report names
@@ -52,21 +81,50 @@ def evaluate_policy(  # noqa: PLR0913 - what the report names
     Raises:
         GlulamError: if `episodes` or `seed` is out of range, or the environment cannot be made.
     """
+    played = play_episodes(policy, env_uri, episodes, seed, greedy=greedy)
+    return _report(played, env_uri) | {"checkpoint": None if checkpoint is None else str(checkpoint)}
+
+
+def play_episodes(  # noqa: PLR0913 - each an independent, named choice
+    policy: Policy,
+    env_uri: str,
+    episodes: int,
+    seed: int,
+    *,
+    greedy: bool = False,
+    watch: Callable[[int], None] | None = None,
+) -> Played:
+    """Do what `evaluate_policy` does, and return every episode.
+
+    Args:
+        policy: as there, like what follows.
+        env_uri: the environment.
+        episodes: agent-episodes.
+        seed: of episodes and actions.
+        greedy: take the likeliest action instead of drawing one.
+        watch: called with how many more episodes have ended, to show how far it is.
+
+    Raises:
+        GlulamError: as there.
+    """
 
     def act(td: TensorDict) -> Tensor:
         actions: Tensor = policy(td.to(policy.device)).get("actions")
         return actions
 
     with set_aside(policy, greedy=greedy), torch.no_grad():
-        report = _play(env_uri, act, episodes, seed)
-    return report | {"checkpoint": None if checkpoint is None else str(checkpoint)}
+        return _play(env_uri, act, episodes, seed, watch)
 
 
 def random_return(env_uri: str, episodes: int, seed: int) -> dict[str, Any]:
     """Play episodes with actions drawn uniformly and return the same report, `checkpoint` being None."""
     actions = glulam.environment_spec(env_uri).actions
-    report = _play(env_uri, lambda td: _random_actions(actions, td.batch_size[0]), episodes, seed)
-    return report | {"checkpoint": None}
+    played = _play(env_uri, lambda td: _random_actions(actions, td.batch_size[0]), episodes, seed)
+    return _report(played, env_uri) | {"checkpoint": None}
+
+
+def _report(played: Played, env_uri: str) -> dict[str, Any]:
+    return played.summary | {"environment": env_uri}
 
 
 def world_seed(seed: int) -> int:
@@ -87,7 +145,13 @@ def _random_actions(actions: ActionSpec, rows: int) -> Tensor:
     return torch.stack(columns, dim=-1)
 
 
-def _play(env_uri: str, act: Callable[[TensorDict], Tensor], episodes: int, seed: int) -> dict[str, Any]:
+def _play(
+    env_uri: str,
+    act: Callable[[TensorDict], Tensor],
+    episodes: int,
+    seed: int,
+    watch: Callable[[int], None] | None = None,
+) -> Played:
     if episodes < 1 or seed < 0:
         msg = f"episodes is {episodes} and seed {seed}: write at least 1 episode and a seed of at least 0"
         raise GlulamError(msg)
@@ -98,19 +162,14 @@ def _play(env_uri: str, act: Callable[[TensorDict], Tensor], episodes: int, seed
         torch.random.fork_rng(),
     ):
         torch.manual_seed(seed)
-        returns, lengths, groups = _collect(environment, act, episodes)
-    return {
-        "episodes": episodes,
-        "return_mean": float(returns.mean()),
-        "return_ci95": _half_width(returns, groups),
-        "length_mean": float(lengths.mean()),
-        "seed": seed,
-        "environment": env_uri,
-    }
+        return Played(seed, *_collect(environment, act, episodes, watch))
 
 
 def _collect(
-    environment: Environment, act: Callable[[TensorDict], Tensor], episodes: int
+    environment: Environment,
+    act: Callable[[TensorDict], Tensor],
+    episodes: int,
+    watch: Callable[[int], None] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return returns, lengths and groups of exactly `episodes` episodes.
 
@@ -137,13 +196,15 @@ def _collect(
             counted = ended & (played < quota)
             group = played * rows + row // agents
             found.append(torch.stack([earned, length.double(), group.double()])[:, counted])
+            if watch is not None:
+                watch(int(counted.sum()))
             played += ended
             earned[ended], length[ended] = 0, 0
     returns, lengths, groups = torch.cat(found, dim=1).unbind()
     return returns, lengths, groups.long()
 
 
-def _half_width(returns: Tensor, groups: Tensor) -> float | None:
+def half_width(returns: Tensor, groups: Tensor) -> float | None:
     """Return half the width of the 95 % confidence interval of the mean, from sums over groups.
 
     Agents of one world are not independent, so the group is the unit; None if there is but one.

@@ -62,7 +62,7 @@ def test_random_play_earns_what_chance_earns():
 def test_the_interval_counts_agents_of_one_world_as_one(monkeypatch):
     """Where both agents of a world always earn the same, half of the episodes tell nothing new."""
 
-    def doubled(environment, act, episodes):
+    def doubled(environment, act, episodes, watch):
         returns = torch.randn(episodes // 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         groups = torch.arange(episodes // 2).repeat(2)
         return returns.repeat(2), torch.ones(episodes, dtype=torch.float64), groups

@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["band", "difference", "improvement", "mean"]
+__all__ = ["band", "difference", "improvement", "mean", "pooled_mean"]
 
 RESAMPLES = 10_000
 BAND_RESAMPLES = 2_000
 FEWEST = 2  # seeds that can be resampled
+LARGEST = 4_000_000  # numbers that are resampled at a time
 Interval = dict[str, float | None]
 
 
 def mean(values: Sequence[float]) -> Interval | None:
     """Return the mean of seeds and its 95 % interval; None of no seeds, no interval of one."""
     return _interval([values], lambda x, axis: x.mean(axis))
+
+
+def pooled_mean(sums: Sequence[float], counts: Sequence[float]) -> Interval | None:
+    """Return the mean of values that come in groups, from each group's sum and count; whole groups are resampled."""
+    return _interval([sums, counts], lambda x, n, axis: x.sum(axis) / n.sum(axis), paired=True)
 
 
 def difference(values: Sequence[float], others: Sequence[float]) -> Interval | None:
@@ -52,18 +58,22 @@ def band(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:
     return found.low, found.high
 
 
-def _interval(samples: list[Sequence[float]], statistic: Callable[..., Any]) -> Interval | None:
+def _interval(
+    samples: list[Sequence[float]], statistic: Callable[..., Any], *, paired: bool = False
+) -> Interval | None:
     arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
     if not all(len(array) for array in arrays):
         return None
     value = float(statistic(*arrays, axis=-1))
     if any(len(array) < FEWEST for array in arrays):
         return {"value": value, "low": None, "high": None}
-    found = _bootstrap(arrays, statistic, -1, RESAMPLES)
+    found = _bootstrap(arrays, statistic, -1, RESAMPLES, paired=paired)
     return {"value": value, "low": float(found.low), "high": float(found.high)}
 
 
-def _bootstrap(samples: list[NDArray[Any]], statistic: Callable[..., Any], axis: int, resamples: int) -> Any:  # noqa: ANN401 - SciPy's interval
+def _bootstrap(
+    samples: list[NDArray[Any]], statistic: Callable[..., Any], axis: int, resamples: int, *, paired: bool = False
+) -> Any:  # noqa: ANN401 - SciPy's interval
     """Return the percentile interval, the same for the same numbers.
 
     BCa is undefined where all resamples agree, as those of P(X > Y) do when all of one is above all of the other.
@@ -72,5 +82,5 @@ def _bootstrap(samples: list[NDArray[Any]], statistic: Callable[..., Any], axis:
 
     return bootstrap(
         samples, statistic, axis=axis, n_resamples=resamples, method="percentile", vectorized=True,
-        rng=np.random.default_rng(0),
+        paired=paired, batch=max(1, min(resamples, LARGEST // samples[0].size)), rng=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
