@@ -51,7 +51,7 @@ def make_collector(acting, total, *, local=False):
         frames_per_batch=FRAMES,
         total_frames=total,
         sync=True,
-        ray_init_config={"num_cpus": WORKERS, "include_dashboard": False},
+        ray_init_config={"num_cpus": WORKERS, "include_dashboard": False, "log_to_driver": False},
         remote_configs={"num_cpus": 1, "num_gpus": 0, "memory": 2**30},
     )
 
@@ -65,6 +65,7 @@ def train(steps, seed=0, *, local=False):
     loss = ClipPPOLoss(acting, valuing, critic_coeff=0.5, normalize_advantage=True)
     optimizer = torch.optim.Adam(loss.parameters(), lr=1e-3)
     collector = make_collector(acting, -(-steps // FRAMES) * FRAMES, local=local)
+    collector.update_policy_weights_()
     for batch, collected in enumerate(collector):
         data = collected.reshape(-1, SEGMENT)  # rows of whole segments, whichever worker they come from
         with set_recurrent_mode(True):

@@ -77,7 +77,7 @@ def train(steps, seed=0, uri="mettagrid:forage", policy="fast"):
     torch.manual_seed(seed)
     env = Halves(uri, seed)
     policy = glulam.build(policy, env.envs[0].spec)
-    optimizer = torch.optim.Adam(policy.parameters(), lr=1e-3, eps=1e-5)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=1e-3)
     buffer, state = flat_buffers(policy, uri, 2 * env.rows)
     for update in range(-(-steps // (2 * env.rows * (HORIZON - 1)))):
         rollout(policy, env, buffer, state)
@@ -94,7 +94,6 @@ def train(steps, seed=0, uri="mettagrid:forage", policy="fast"):
             torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
             optimizer.step()
         print(f"update {update}: {batch['reward'].mean():.4f} a step", flush=True)
-    env.pool.shutdown()
     return policy
 
 

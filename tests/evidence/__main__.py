@@ -25,6 +25,7 @@ from tests.evidence import (
     custom_policies,
     doorkey,
     downstream,
+    examples,
     forage,
     initialisation,
     killed,
@@ -51,7 +52,7 @@ EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum
 EXPERIMENTS |= {f"lessons_{name}": lambda name=name: lessons.run(name) for name in lessons.LESSONS}
 EXPERIMENTS |= {"lessons_again": lessons.run_again}
 EXPERIMENTS |= {"mutants": mutants.run, "ranks": ranks.run, "scaling": scaling.run, "soak": soak.run}
-EXPERIMENTS |= {"show_browser": show_browser.run}
+EXPERIMENTS |= {"show_browser": show_browser.run, "examples": examples.run}
 EXPERIMENTS |= {
     "discovery": discovery.run,
     "memory": memory.run,
