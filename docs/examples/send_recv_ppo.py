@@ -56,9 +56,9 @@ def rollout(policy, env, buffer, state):
             going_on = torch.zeros_like(td["dones"])
             last = td.clone().update({"env_obs": td["final_obs"], "dones": going_on, "truncateds": going_on})
             reward = reward + GAMMA * policy.evaluate(last, before)["values"] * td["truncateds"]
-        acted = policy(td)
+        acted = policy(td).set("reward", reward)
+        buffer[rows, place // 2] = acted.select(*buffer.keys())  # a copy: stepping writes over what was received
         env.send(acted["actions"])  # this half steps while the other one is received
-        buffer[rows, place // 2] = acted.set("reward", reward).select(*buffer.keys())
 
 
 def advantages_of(buffer):
@@ -82,13 +82,12 @@ def train(steps, seed=0, uri="mettagrid:forage", policy="fast"):
     for update in range(-(-steps // (2 * env.rows * (HORIZON - 1)))):
         rollout(policy, env, buffer, state)
         advantages, batch = advantages_of(buffer), buffer[:, :-1]
-        returns = advantages + batch["values"]
         for rows in [part for _ in range(EPOCHS) for part in torch.randperm(len(batch)).chunk(MINIBATCHES)]:
             new, mine = policy.evaluate(batch[rows], state[rows]), advantages[rows]
             ratio = (new["act_log_prob"] - batch["act_log_prob"][rows]).exp()
             mine = (mine - mine.mean()) / (mine.std() + 1e-8)
             surrogate = torch.min(ratio * mine, ratio.clamp(1 - CLIP, 1 + CLIP) * mine).mean()
-            value_loss = (new["values"] - returns[rows]).square().mean() / 2
+            value_loss = (new["values"] - (advantages + batch["values"])[rows]).square().mean() / 2
             optimizer.zero_grad()
             (VALUE_COEF * value_loss - surrogate - ENTROPY_COEF * new["entropy"].mean()).backward()
             torch.nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
