@@ -5,11 +5,9 @@ Legend: `B` = environments x agents, one row an agent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from tensordict import TensorDict
     from torch import Tensor
 
@@ -63,8 +61,8 @@ class RenderableEnvironment(Environment, Protocol):
     be. A terminal shows that in place of the picture.
     """
 
-    def render(self, row: int, *, final: bool = False) -> NDArray[np.uint8]:
-        """Return a picture `(H, W, 3)`, of one size, of the world that a row is in.
+    def render(self, row: int, *, final: bool = False) -> Any:  # noqa: ANN401 - numpy's, which core does not know
+        """Return a picture, a NumPy array `(H, W, 3)` of uint8 and always of one size, of the world that a row is in.
 
         Args:
             row: less than `B`; agents of one world may share its picture.

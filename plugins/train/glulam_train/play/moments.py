@@ -67,7 +67,7 @@ def playing(  # noqa: PLR0913 - each an independent, named choice
 ) -> Iterator[Iterator[Moment]]:
     """Give the moments of a few episodes, to be taken one by one while this is open.
 
-    They are the first ones of the first world that `glulam eval` plays with that seed.
+    They start as the first ones of the first world that `glulam eval` plays in with that seed.
 
     Args:
         policy: initialised to the environment; its memory is cleared before and after.

@@ -45,7 +45,7 @@ def record(  # noqa: PLR0913 - each an independent, named choice
         env: an environment that can be looked at, such as `mettagrid:forage`.
         path: ends in `.gif` or `.mp4`, which needs PyAV; its folder is made if need be.
         episodes: how many, one after another.
-        seed: of episodes and actions; they are those that `glulam eval` plays first with it.
+        seed: of episodes and actions; they start as those that `glulam eval` plays first with it.
         greedy: take the likeliest action instead of drawing one.
         fps: steps a second.
         watch: called with each moment, to show how far it is.
