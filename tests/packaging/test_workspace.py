@@ -233,7 +233,7 @@ def _tops(folder):
     return {name.split(".")[0] for name in _imports(folder)} - sys.stdlib_module_names
 
 
-DISTRIBUTIONS = {"attr": "attrs", "yaml": "pyyaml"}  # imported name to distribution, where they differ
+DISTRIBUTIONS = {"PIL": "pillow", "attr": "attrs", "yaml": "pyyaml"}  # imported name to distribution, where they differ
 
 
 class TestDistributions:
