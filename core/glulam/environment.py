@@ -45,7 +45,8 @@ class EnvSpec:
     actions: ActionSpec
     num_agents: int = 1
     optional_inputs: tuple[str, ...] = ()
-    """Keys the world offers beyond the five that every world has, e.g. `action_mask`."""
+    """Keys the world offers beyond the five that every world has: `action_mask`; `active`, which says whose agents are
+    in the game; ..."""
     autoreset: Literal["same_step", "next_step", "disabled"] = "same_step"
 
     def __attrs_post_init__(self) -> None:
@@ -97,6 +98,8 @@ class EnvSpec:
         for key in self.optional_inputs:
             if key not in OPTIONAL_INPUTS:
                 yield f"unknown optional input {key!r}; there are: {', '.join(OPTIONAL_INPUTS)}"
+        if "active" in self.optional_inputs and self.autoreset != "same_step":
+            yield f"agents that come and go ('active') need autoreset same_step, and it is {self.autoreset}"
 
     def _bad_features(self) -> Iterator[str]:
         if len(self.features) > BYTE_LIMIT + 1:

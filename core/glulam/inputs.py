@@ -24,6 +24,7 @@ INPUTS = {
 
 OPTIONAL_INPUTS = {
     "action_mask": ("env.num_actions", "bool"),
+    "active": ("", "bool"),
     "last_actions": ("...", "any"),  # as the actions are: only an environment can tell
     "last_rewards": ("", "float32"),
     "agent_id": ("", "int64"),

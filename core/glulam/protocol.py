@@ -24,6 +24,11 @@ class Environment(Protocol):
     it are unspecified). `dones[b]` and `truncateds[b]` mean that row b's episode ended *before* the
     observation in the same TensorDict; `rewards[b]` is what the last action earned.
 
+    Where the spec names `active`, rows belong to agents that come and go: where it is False, row b's agent is in no
+    episode, its observation and reward are zeros, and the action that follows is ignored. One of its two flags stays
+    as it was, so that it holds in every such step and with the first observation of the agent's next episode; an
+    episode has ended with a step only in rows that were active before it.
+
     That is `autoreset` `same_step`. A world that starts the next episode one step later (`next_step`), or only
     when told to (`disabled`), sets the flags together with the last observation, which then stands in `env_obs`
     as well; under `next_step` the action that follows is ignored and leads to the first observation of the next

@@ -87,6 +87,10 @@ def test_a_spec_survives_json_and_yaml(env, tmp_path):
         ({"features": (Feature(name="a", id=1), Feature(name="a", id=2))}, "feature name 'a' appears twice"),
         ({"features": (Feature(name="a", id=256),)}, "feature 'a' has id 256; a token's byte holds 0 to 255"),
         ({"optional_inputs": ("wind",)}, "unknown optional input 'wind'"),
+        (
+            {"optional_inputs": ("active",), "autoreset": "next_step"},
+            "environment 'toy': agents that come and go ('active') need autoreset same_step, and it is next_step",
+        ),
     ],
 )
 def test_contradictions_are_named(env, change, words):

@@ -61,9 +61,12 @@ def check_losses(policy: Policy, world: World, losses: Mapping[str, LossConfig])
             msg = f"loss {name!r} wants {strange[0]!r} computed; the trainer computes {known}"
             raise GlulamError(msg)
         if world.has_garbage and "valid" not in loss.stored_keys:
+            why, else_ = f"autoreset {spec.autoreset!r}", "take it with same_step, or another loss"
+            if spec.autoreset == "same_step":
+                why, else_ = "whose agents come and go", "take another loss"
             msg = (
-                f"loss {name!r} does not read 'valid', and environment {spec.name!r} (autoreset {spec.autoreset!r}) "
-                "has steps whose actions are ignored: take it with same_step, or another loss"
+                f"loss {name!r} does not read 'valid', and environment {spec.name!r} ({why}) "
+                f"has steps whose actions are ignored: {else_}"
             )
             raise GlulamError(msg)
     _check_next(policy, losses)

@@ -184,7 +184,7 @@ def _collect(
     played, length = torch.zeros(2, rows, dtype=torch.int64).unbind()
     earned = torch.zeros(rows, dtype=torch.float64)
     found: list[Tensor] = []
-    counts = torch.ones(rows, dtype=torch.bool)
+    counts = world.valid.cpu()
     while bool((played < quota).any()):
         step = world.step(act(td))
         td = step.td

@@ -140,8 +140,7 @@ class Rollout:
             if len(worlds) > 1:
                 check_ids(td.get("env_id"), world.spec)
             first, count = self.rows if self.lanes else 0, td.batch_size[0]
-            valid = torch.ones(td.batch_size, dtype=torch.bool)
-            lane = Lane(world, slice(first, first + count), td, td, valid)
+            lane = Lane(world, slice(first, first + count), td, td, world.valid.cpu())
             self._show(lane, td)
             self.lanes.append(lane)
         if hasattr(self, "episodes"):
@@ -227,7 +226,11 @@ class Rollout:
         """
         inputs = {key: lane.shown.get(key)[rows] for key in {*self.policy.in_keys, "env_id"}}
         # What the world says of the step before is about the next episode there, or (its mask) not known at all.
-        before = {"last_actions": step.action, "last_rewards": step.reward}
+        before = {
+            "last_actions": step.action,
+            "last_rewards": step.reward,
+            "active": torch.ones_like(step.done),
+        }
         inputs |= {key: value[rows] for key, value in before.items() if key in inputs}
         inputs["env_obs"] = step.final_obs[rows]
         inputs["dones"] = inputs["truncateds"] = torch.zeros(len(rows), dtype=torch.bool)

@@ -142,11 +142,16 @@ class Trainer:
         """
         if not self._statistics:
             return
-        seen = self.buffer["env_obs"]
+        # What is shown of an agent that is away, or once an episode has ended, is no observation to act on.
+        keys = ("env_obs", "valid") if self.rollout.world.has_garbage else ("env_obs",)
+        shown = {key: self.buffer[key] for key in keys}
         if any(module.state_dict() for module in self._statistics):  # else there is nothing to keep
-            seen = torch.cat(self.ranks.gather_tensors(seen))
+            shown = {key: torch.cat(self.ranks.gather_tensors(tensor)) for key, tensor in shown.items()}
+        seen = shown["env_obs"].flatten(0, 1)
+        if "valid" in shown:
+            seen = seen[shown["valid"].flatten()]
         for module in self._statistics:
-            module.update_statistics(seen.flatten(0, 1).to(self.policy.device))
+            module.update_statistics(seen.to(self.policy.device))
 
     def _epochs(self) -> tuple[dict[str, float | None], float]:
         """Learn from the buffer; return the mean of each metric, and the ratio error of the first minibatch."""

@@ -55,7 +55,16 @@ class World:
 
     An environment may have `send(actions)`, which begins a step, and `receive()`, which returns what `step` would have;
     then it steps while something else is done between the two.
+
+    Agents that come and go keep their rows (see `glulam.Environment`, `active`): while they are away no action of
+    theirs counts and no episode ends, though the policy reads a flag, which keeps its memory of them clear.
+
+    Attributes:
+        environment: what is stepped.
+        valid: rows whose next action counts, `[B]`: after `reset`, and as in the latest step.
     """
+
+    valid: Tensor
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -69,13 +78,14 @@ class World:
     @property
     def has_garbage(self) -> bool:
         """Whether some actions are ignored, so that losses must leave them out."""
-        return self.spec.autoreset == "next_step"
+        return self.spec.autoreset == "next_step" or "active" in self.spec.optional_inputs
 
     def reset(self) -> TensorDict:
         """Start anew in all rows and return what the policy reads first, `[B]`."""
         td = self.environment.reset()
         self._all = torch.ones(td.batch_size, dtype=torch.bool)
         self._ended = [torch.zeros_like(self._all), torch.zeros_like(self._all)]
+        self.valid = self._present(td)
         return td
 
     def step(self, actions: Tensor) -> Step:
@@ -93,15 +103,26 @@ class World:
         """Return what the actions that were sent led to."""
         actions, environment = self._actions, cast("Any", self.environment)
         td: TensorDict = environment.receive() if hasattr(environment, "receive") else environment.step(actions)
+        step = self._told(actions, td)
+        self.valid = step.valid
+        return step
+
+    def _told(self, actions: Tensor, td: TensorDict) -> Step:
         reward, done, truncated = (td.get(key) for key in ("rewards", "dones", "truncateds"))
         if self.spec.autoreset == "same_step":
-            return Step(actions, td, reward, done, truncated, td.get("final_obs"), self._all)
+            if "active" in self.spec.optional_inputs:
+                done, truncated = done & self.valid, truncated & self.valid
+            return Step(actions, td, reward, done, truncated, td.get("final_obs"), self._present(td))
         if self.spec.autoreset == "disabled":
             return self._restarted(actions, td)
         shifted = td.copy()
         shifted.set("dones", self._ended[0]).set("truncateds", self._ended[1])
         self._ended = [done.clone(), truncated.clone()]
         return Step(actions, shifted, reward, done, truncated, td.get("env_obs"), ~(done | truncated))
+
+    def _present(self, td: TensorDict) -> Tensor:
+        """Return the rows whose agents are in the game, `[B]`."""
+        return td.get("active").clone() if "active" in self.spec.optional_inputs else self._all
 
     def _restarted(self, actions: Tensor, td: TensorDict) -> Step:
         reward, done, truncated = (td.get(key).clone() for key in ("rewards", "dones", "truncateds"))

@@ -22,7 +22,7 @@ ROWS, FINAL = 3, 1000.0
 class Script:
     """Observation k is k; step k earns 0.1 k; flags as scripted (`d`, `t`, `b` for both); tensors are reused."""
 
-    spec = SimpleNamespace(autoreset="same_step")
+    spec = SimpleNamespace(autoreset="same_step", optional_inputs=())
 
     def __init__(self, *flags):
         self.flags, self.k = flags, 0
