@@ -25,6 +25,7 @@ def _head(result):
         "",
         "How long an update takes is a sum of few terms, each counted from the code or measured.",
         "This page has the terms, what they foretell, and how far that is from what is measured.",
+        *_busy(result),
         "",
         "`A` agents of a rank play `H` steps, and learn from them `E` times over in `M` minibatches; `R` ranks do so.",
         (
@@ -159,7 +160,7 @@ def _busy(result):
     if result["load"] <= max(run["ranks"] for run in result["runs"]) + 1:
         return []
     load, cores = f"{result['load']:.0f}", result["machine"]["cores"]
-    return [f"**The {cores} cores had {load} jobs while this was measured: all times on this page are too long.**"]
+    return [f"**The {cores} cores had {load} jobs while this was measured: the wall times on this page are too long.**"]
 
 
 def _checked(result):
@@ -172,7 +173,6 @@ def _checked(result):
             f"`{result['checked']}`, whole updates, on {cores} cores, medians of {len(result['rounds'])} rounds; the "
             "terms come from other runs."
         ),
-        *_busy(result),
         f"The error is that of the time: {errors[len(errors) // 2]:.0%} in the middle, {errors[-1]:.0%} at most.",
         "",
         *table("ranks|agents in all|agent-steps/s, foretold|measured|error"),
