@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 
 from glulam import GlulamError
-from glulam_gymnasium.spaces import MASK
+from glulam_gymnasium.observations import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 __all__ = ["Episodes", "episode_seed"]
 
@@ -32,7 +31,7 @@ class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         one: makes the copy.
         seed: of the world.
         copy: which one of the world's it is.
-        mask: where to write which actions are allowed at present; all are where an info does not say. None: nowhere.
+        masks: numbers of a mask of actions, where infos may hold one; None: they are not read.
 
     Attributes:
         final_picture: the end of the last episode, where the copy draws pictures.
@@ -40,36 +39,37 @@ class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     final_picture: Any = None
 
-    def __init__(
-        self, one: Callable[[], gymnasium.Env[Any, Any]], seed: int, copy: int, mask: NDArray[np.bool_] | None
-    ) -> None:
+    def __init__(self, one: Callable[[], gymnasium.Env[Any, Any]], seed: int, copy: int, masks: int | None) -> None:
         super().__init__(one())
         self._seed, self._copy, self._next = seed, copy, 0
-        self._mask = mask
+        self._masks = masks
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:  # noqa: ARG002  # Gymnasium's signature; the vector passes neither
-        """Start the next episode."""
-        observation, info = self.env.reset(seed=episode_seed(self._seed, self._copy, self._next))
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start the next episode, from a seed of its own; a given one is taken, and is the world's from now on."""
+        if seed is None:
+            seed = episode_seed(self._seed, self._copy, self._next)
+        else:
+            self._seed, self._next = seed, 0
         self._next += 1
-        self._read_mask(info)
-        return observation, {}
+        observation, info = self.env.reset(seed=seed, options=options or None)
+        return observation, self._mask(info)
 
     def step(self, action: object) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Apply an action."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
-            observation = np.array(observation)  # the next episode may be written over it
+            observation = deepcopy(observation)  # the next episode may be written over it
             if self.render_mode is not None:
                 self.final_picture = self.env.render()
-        self._read_mask(info)
-        return observation, reward, terminated, truncated, {}
+        return observation, reward, terminated, truncated, self._mask(info)
 
-    def _read_mask(self, info: dict[str, Any]) -> None:
-        if self._mask is None:
-            return
-        allowed = info.get(MASK)
-        if allowed is not None and np.shape(allowed) != self._mask.shape:
-            found = f"info[{MASK!r}] has shape {list(np.shape(allowed))} now, and had {list(self._mask.shape)} at first"
+    def _mask(self, info: dict[str, Any]) -> dict[str, Any]:
+        """Return the mask among what an environment tells, if there is one."""
+        if self._masks is None or info.get(MASK) is None:
+            return {}
+        allowed = np.asarray(info[MASK], bool)
+        if allowed.shape != (self._masks,):
+            found = f"info[{MASK!r}] has shape {list(allowed.shape)} now, and had {[self._masks]} at first"
             msg = f"{self.unwrapped}: {found}; tell its authors"
             raise GlulamError(msg)
-        self._mask[:] = True if allowed is None else allowed
+        return {MASK: allowed}

@@ -61,14 +61,15 @@ def make_one(registered: Registered, *, family: str, render: bool = False) -> gy
         render: whether the copy must draw pictures, Gymnasium's `render_mode="rgb_array"`.
 
     Raises:
-        GlulamError: if it cannot be made, as where something that it needs is not installed, or cannot draw.
+        GlulamError: if it cannot be made, as where something that it needs is not installed, it is one of Gym's, or it
+            cannot draw.
     """
     if render:
         _check_draws(registered, family)
     options: dict[str, Any] = {"render_mode": PICTURE} if render else {}
     try:
         return gymnasium.make(registered, disable_env_checker=True, **options)
-    except (GymnasiumError, ImportError) as error:
+    except (GymnasiumError, ImportError, TypeError) as error:
         msg = f"{family}:{registered.id} cannot be made: {type(error).__name__}: {error}"
         raise GlulamError(msg) from error
 

@@ -14,7 +14,8 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX, STATE_TO_IDX
 from minigrid.minigrid_env import MiniGridEnv
 
 from glulam import EnvSpec, Feature, GlulamError, TokenLayout
-from glulam_gymnasium.spaces import action_spec, offered
+from glulam_gymnasium.actions import action_spec
+from glulam_gymnasium.first_look import offered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def grid_spec(env: gymnasium.Env[Any, Any], *, name: str, autoreset: Autoreset) 
         features=tuple(Feature(name=feature, id=number, values="tag") for number, feature in enumerate(FEATURES)),
         tags=TAGS,
         actions=actions,
-        optional_inputs=offered(env, actions),
+        optional_inputs=offered(env, actions, name=name),
         autoreset=autoreset,
     )
 

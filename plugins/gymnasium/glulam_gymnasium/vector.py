@@ -1,4 +1,4 @@
-"""Copies of a Gymnasium environment as one world, stepped by Gymnasium's own `SyncVectorEnv`.
+"""Copies of a Gymnasium environment as one world, stepped by Gymnasium's own vector of environments.
 
 Legend: `B` copies, one row each.
 """
@@ -12,28 +12,33 @@ import numpy as np
 import torch
 from gymnasium.error import Error as GymnasiumError
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from tensordict import TensorDict
+from gymnasium.vector.utils import concatenate, create_empty_array
 
-from glulam import GlulamError, checked_actions
+from glulam import EnvSpec, GlulamError, checked_actions
+from glulam_gymnasium.actions import is_mask, named_actions, own_actions
 from glulam_gymnasium.episodes import Episodes
-from glulam_gymnasium.spaces import MASK, own_actions
+from glulam_gymnasium.first_look import LAST
+from glulam_gymnasium.observations import MASK, Numbers
+from glulam_gymnasium.rows import Rows, check_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import gymnasium
+    from gymnasium.vector import VectorEnv
     from numpy.typing import NDArray
+    from tensordict import TensorDict
     from torch import Tensor
 
-    from glulam import EnvSpec
+    from glulam_gymnasium import Autoreset
 
-    Observer = Callable[[NDArray[Any], NDArray[Any]], None]
+    Observer = Callable[[Any, NDArray[Any]], None]
     """Takes stacked observations and fills the rows of `env_obs` with what they show."""
 
-__all__ = ["GymnasiumEnvironment", "make_world"]
+__all__ = ["GymnasiumEnvironment", "from_vector", "make_world"]
 
 IMAGE_DIMS = 3  # height, width, colours
-MODES = {
+MODES: dict[Autoreset, AutoresetMode] = {
     "same_step": AutoresetMode.SAME_STEP,
     "next_step": AutoresetMode.NEXT_STEP,
     "disabled": AutoresetMode.DISABLED,
@@ -47,90 +52,109 @@ def make_world(  # noqa: PLR0913  # each is an independent, named choice
     num_envs: int,
     seed: int,
     first: int = 0,
-    observe: Observer | None = None,
+    observe: Observer,
 ) -> GymnasiumEnvironment:
     """Return `num_envs` copies of what `one` makes as one world; it has `restart` where `spec.autoreset` says so.
 
+    Episode k of copy e depends on (seed, first + e, k) and the actions alone, whatever `num_envs` is: each is seeded,
+    where Gymnasium itself would let one generator run on.
+
     Args:
-        one: makes a copy that observes one array.
+        one: makes a copy.
         spec: says what the world shows, and when the next episode starts.
         num_envs: copies, at least 1.
         seed: not negative.
         first: the number of the first copy among those with this seed; not negative.
-        observe: makes stacked observations what `spec` says; None: they are that already.
+        observe: makes stacked observations what `spec` says.
 
     Raises:
         GlulamError: if `num_envs`, `seed` or `first` is out of range.
     """
-    if num_envs < 1:
-        msg = f"{spec.name}: num_envs is {num_envs}; it must be at least 1"
-        raise GlulamError(msg)
-    for what, given in (("seed", seed), ("first", first)):
-        if given < 0:
-            msg = f"{spec.name}: {what} is {given}; it must not be negative"
-            raise GlulamError(msg)
-    kind = RestartableGymnasiumEnvironment if spec.autoreset == "disabled" else GymnasiumEnvironment
-    masks = torch.ones((num_envs, spec.num_actions), dtype=torch.bool) if MASK in spec.optional_inputs else None
-    rows = [None] * num_envs if masks is None else list(masks.numpy())
-    makers = [partial(Episodes, one, seed, first + place, row) for place, row in enumerate(rows)]
+    check_sizes(spec.name, num_envs=num_envs, seed=seed, first=first)
+    masks = spec.num_actions if MASK in spec.optional_inputs else None
+    makers = [partial(Episodes, one, seed, first + place, masks) for place in range(num_envs)]
     vector = SyncVectorEnv(makers, copy=False, autoreset_mode=MODES[spec.autoreset])
-    return kind(vector, spec, observe, masks)
+    return _world(vector, spec, observe)
 
 
-class GymnasiumEnvironment:
-    """The `Environment` protocol of glulam over Gymnasium's vector of environments; made by `make_world`.
+def from_vector(vector: VectorEnv[Any, Any, Any], *, name: str, seed: int) -> GymnasiumEnvironment:
+    """Return a vector of environments that somebody has made as a world: `AsyncVectorEnv`, or one of a kind of its own.
 
-    **All tensors are reused**: what `reset` and `step` return is valid until the next call of either; copy what
-    you keep. Where the world shows a box, `env_obs` is the very array in which Gymnasium gathers observations.
-    `env_id` never changes. The TensorDict is new at each call, so a policy may add keys to it.
+    Its first `reset` passes the seed on; from then on the vector's own generators run. A mask is known where the
+    observations hold one, or the infos of a first `reset`, which happens here.
+
+    Args:
+        vector: of environments whose spaces have a mapping; the world closes it.
+        name: of the world, for messages.
+        seed: not negative.
+
+    Raises:
+        GlulamError: if it does not say when its next episodes start, its spaces have no mapping, or `seed` is
+            negative.
+    """
+    mode = vector.metadata.get("autoreset_mode")
+    autoreset = next((ours for ours, theirs in MODES.items() if theirs == mode), None)
+    if autoreset is None:
+        known = ", ".join(map(str, MODES.values()))
+        msg = (
+            f"{name}: its metadata['autoreset_mode'] is {mode!r}, so nobody knows when its next episodes start; "
+            f"Gymnasium's vectors say there {known}: it is of an older API, or set it"
+        )
+        raise GlulamError(msg)
+    actions = named_actions(vector.single_action_space, name=name)
+    numbers = Numbers(vector.single_observation_space, actions, name=name)
+    check_sizes(name, num_envs=vector.num_envs, seed=seed)
+    _, infos = vector.reset(seed=seed)
+    masked = numbers.masked or is_mask(next(iter(infos.get(MASK, ())), None), actions)
+    offered = (*((MASK,) if masked else ()), *LAST)
+    spec = EnvSpec(name=name, box=numbers.box, actions=actions, optional_inputs=offered, autoreset=autoreset)
+    return _world(vector, spec, numbers, seed)
+
+
+def _world(
+    vector: VectorEnv[Any, Any, Any], spec: EnvSpec, observe: Observer, seed: int | None = None
+) -> GymnasiumEnvironment:
+    kind = RestartableGymnasiumEnvironment if spec.autoreset == "disabled" else GymnasiumEnvironment
+    return kind(vector, spec, observe, seed)
+
+
+class GymnasiumEnvironment(Rows):
+    """The `Environment` protocol of glulam over Gymnasium's vector of environments; see `Rows` for its tensors.
+
+    Where the world shows a plain box, `env_obs` is the very array in which Gymnasium gathers observations.
 
     `dones` are Gymnasium's terminations, `truncateds` its truncations of episodes that have not terminated in
     the same step. Under `next_step` and `disabled` `final_obs` is the very tensor `env_obs`.
 
-    `last_actions` and `last_rewards` belong to the episode of `env_obs`: zeros with its first observation, where
-    `rewards` may be those of the episode before. Actions are shown as they were given, before any clipping.
-    `action_mask` (where `spec` names it) says what `env_obs` allows.
+    `reset` goes on to the next episode, also where the current one is unfinished.
 
-    Episode k of copy e depends on (seed, first + e, k) and the actions alone, whatever `num_envs` is: each is seeded,
-    where Gymnasium itself would let one generator run on. `reset` goes on to the next episode, also where the
-    current one is unfinished.
+    Made by `make_world` and `from_vector`.
     """
 
     def __init__(
-        self, vector: SyncVectorEnv[Any, Any], spec: EnvSpec, observe: Observer | None, masks: Tensor | None
+        self, vector: VectorEnv[Any, Any, Any], spec: EnvSpec, observe: Observer, seed: int | None = None
     ) -> None:
-        self.spec = spec
+        super().__init__(spec, vector.num_envs)
         self._vector = vector
         self._observe = observe
-        self._closed = False
-        rows, actions = vector.num_envs, spec.actions
-        self._outputs = {
-            "env_id": torch.arange(rows, dtype=torch.int64),
-            "rewards": torch.zeros(rows, dtype=torch.float32),
-            "dones": torch.zeros(rows, dtype=torch.bool),
-            "truncateds": torch.zeros(rows, dtype=torch.bool),
-            "last_actions": torch.zeros((rows, *actions.shape), dtype=getattr(torch, actions.dtype)),
-            "last_rewards": torch.zeros(rows, dtype=torch.float32),
-        }
-        if masks is not None:
-            self._outputs[MASK] = masks  # its rows are written by the copies themselves
-        self._rewards, self._dones, self._truncateds, self._last_actions, self._last_rewards = self._zeroed = [
-            self._outputs[key].numpy() for key in ("rewards", "dones", "truncateds", "last_actions", "last_rewards")
-        ]
+        self._seed = seed
+        self._masked = isinstance(observe, Numbers) and observe.masked
+        self._gathered: object = None  # the array that is `env_obs` itself
 
     def reset(self) -> TensorDict:
         """Start the next episode in every copy; rewards and flags are zero.
 
         Raises:
-            GlulamError: if the environment is closed.
+            GlulamError: if the environment is closed, or an observation is not finite.
         """
         self._check_open()
-        observations, _ = self._vector.reset()
-        if "env_obs" not in self._outputs:
-            self._allocate(observations)
-        self._show(observations)
+        observations, infos = self._vector.reset(seed=self._seed)
+        self._seed = None
+        if not self._started:
+            self._share(observations)
         for output in self._zeroed:
             output.fill(0)
+        self._show(observations, infos)
         return self._output()
 
     def step(self, actions: Tensor) -> TensorDict:
@@ -141,7 +165,8 @@ class GymnasiumEnvironment:
 
         Raises:
             GlulamError: if the actions have another shape or type, are out of range or not finite, `reset` was not
-                called, or a row waits for `restart`. Nothing is stepped then.
+                called, or a row waits for `restart`: nothing is stepped then. Or if an observation or a reward is not
+                finite.
         """
         self._check_started("step")
         self._check_ready()
@@ -151,10 +176,11 @@ class GymnasiumEnvironment:
             own_actions(self._vector.single_action_space, given)
         )
         np.copyto(self._rewards, rewards, casting="same_kind")
+        self._check_finite("the reward", self._rewards)
         np.copyto(self._dones, terminated)
         np.logical_and(truncated, ~terminated, out=self._truncateds)
         self._remember(given, terminated | truncated if self.spec.autoreset == "same_step" else ended)
-        self._show(observations)
+        self._show(observations, infos)
         if "final_obs" in infos:  # under same_step alone
             self._show_final(infos["final_obs"], np.flatnonzero(infos["_final_obs"]))
         return self._output()
@@ -167,12 +193,12 @@ class GymnasiumEnvironment:
                 not made with `render=True`, or the environment cannot draw or draws something else.
         """
         self._check_started("render")
-        one = self._vector.envs[row]
-        if one.render_mode is None:
+        one = getattr(self._vector, "envs", {row: None})[row]  # some vectors of others have no single copies
+        if not isinstance(one, Episodes) or one.render_mode is None:
             msg = f"{self.spec.name}: it was not made to be looked at; make the environment with render=True"
             raise GlulamError(msg)
         try:
-            shown: Any = one.get_wrapper_attr("final_picture") if final else one.render()
+            shown: Any = one.final_picture if final else one.render()
         except GymnasiumError as error:
             msg = f"{self.spec.name} cannot draw: {error}"
             raise GlulamError(msg) from error
@@ -187,52 +213,40 @@ class GymnasiumEnvironment:
         self._vector.close()
         self._closed = True
 
-    def _check_open(self) -> None:
-        if self._closed:
-            msg = f"{self.spec.name}: this environment is closed; make another"
-            raise GlulamError(msg)
-
-    def _check_started(self, call: str) -> None:
-        self._check_open()
-        if "env_obs" not in self._outputs:
-            msg = f"{self.spec.name}: call reset() before {call}()"
-            raise GlulamError(msg)
-
     def _check_ready(self) -> None:
         """Refuse to step where an episode has ended and nothing starts the next one."""
 
-    def _remember(self, actions: NDArray[Any], begun: NDArray[np.bool_]) -> None:
-        """Show actions and their rewards as the last ones, but for rows where an episode has just begun."""
-        np.copyto(self._last_actions, actions, casting="same_kind")
-        np.copyto(self._last_rewards, self._rewards)
-        self._last_actions[begun] = 0
-        self._last_rewards[begun] = 0
+    def _share(self, observations: Any) -> None:  # noqa: ANN401  # an array, or dicts and tuples of arrays
+        """Let `env_obs` be the array in which the vector gathers observations, where it is one and always the same."""
+        plain = isinstance(self._observe, Numbers) and self._observe.is_plain
+        if plain and isinstance(self._vector, SyncVectorEnv) and not self._vector.copy:
+            self._use_observations(torch.from_numpy(observations))
+            self._gathered = observations
+        self._started = True
 
-    def _allocate(self, observations: NDArray[Any]) -> None:
-        if self._observe is None:
-            env_obs = torch.from_numpy(observations)  # Gymnasium gathers them in one array for good
-        else:
-            shape = (len(self._dones), self.spec.num_tokens, self.spec.token_columns)
-            env_obs = torch.zeros(shape, dtype=torch.uint8)
-        same_step = self.spec.autoreset == "same_step"
-        self._outputs["env_obs"] = env_obs
-        self._outputs["final_obs"] = torch.zeros_like(env_obs) if same_step else env_obs
-        self._env_obs, self._final_obs = env_obs.numpy(), self._outputs["final_obs"].numpy()
-
-    def _show(self, observations: NDArray[Any]) -> None:
-        if self._observe is not None:
+    def _show(self, observations: Any, infos: dict[str, Any], rows: NDArray[np.bool_] | slice = slice(None)) -> None:  # noqa: ANN401  # as above
+        """Show observations, and the masks of `rows`, of which alone `infos` tell."""
+        if observations is not self._gathered:
             self._observe(observations, self._env_obs)
+        self._check_finite("the observation", self._env_obs)
+        if self._masks is None:
+            return
+        if self._masked:
+            np.copyto(self._masks, observations[MASK], casting="unsafe")
+            return
+        self._masks[rows] = True
+        if MASK in infos:
+            told = infos[f"_{MASK}"]
+            self._masks[told] = infos[MASK][told]
 
     def _show_final(self, observations: NDArray[Any], rows: NDArray[Any]) -> None:
-        last = np.stack([observations[row] for row in rows])
-        if self._observe is not None:
-            shown = np.empty((len(rows), *self._final_obs.shape[1:]), np.uint8)
-            self._observe(last, shown)
-            last = shown
-        self._final_obs[rows] = last
-
-    def _output(self) -> TensorDict:
-        return TensorDict(self._outputs, batch_size=[len(self._dones)])
+        space = self._vector.single_observation_space
+        empty: Any = create_empty_array(space, len(rows))
+        last = concatenate(space, list(observations[rows]), empty)
+        shown = np.empty((len(rows), *self._final_obs.shape[1:]), self._final_obs.dtype)
+        self._observe(last, shown)
+        self._check_finite("the final observation", shown, rows)
+        self._final_obs[rows] = shown
 
 
 class RestartableGymnasiumEnvironment(GymnasiumEnvironment):
@@ -259,8 +273,8 @@ class RestartableGymnasiumEnvironment(GymnasiumEnvironment):
             raise GlulamError(msg)
         mask = rows.cpu().numpy()
         if mask.any():
-            observations, _ = self._vector.reset(options={"reset_mask": mask})
-            self._show(observations)
+            observations, infos = self._vector.reset(options={"reset_mask": mask})
+            self._show(observations, infos, mask)
             for output in self._zeroed:
                 output[mask] = 0
         return self._output()

@@ -7,7 +7,7 @@ from enum import IntEnum
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, Graph, MultiBinary, MultiDiscrete, OneOf, Sequence, Text, Tuple
 
 from glulam import BoxLayout, EnvSpec, GlulamError
 from glulam_gymnasium import gymnasium_environments
@@ -28,12 +28,17 @@ class Any(gymnasium.Env):
         vars(self).update(more)
 
     def reset(self, *, seed=None, options=None):
-        return None, self.info
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), self.info
+
+    def step(self, action):
+        assert np.asarray(action) in self.action_space  # a vector gives a number without dims as a plain one
+        return self.observation_space.sample(), 0.0, False, False, {}
 
 
 def _spec(observations=None, choices=None, **more) -> EnvSpec:
     env = Any(observations or Box(0, 1, (4,)), choices or Discrete(2), **more)
-    return box_spec(env, name="own", autoreset="same_step")
+    return box_spec(env, name="own", autoreset="same_step")[0]
 
 
 class TestBoxes:
@@ -80,7 +85,7 @@ class TestActions:
     def test_names_of_actions_that_a_wrapper_changed_are_left(self):
         env = Any(Box(0, 1, (4,)), Discrete(2, start=3), actions=Moves)
         changed = gymnasium.wrappers.TransformAction(env, lambda action: 7 - action, Discrete(1, start=4))
-        assert box_spec(changed, name="own", autoreset="same_step").actions.names == ("action_4",)
+        assert box_spec(changed, name="own", autoreset="same_step")[0].actions.names == ("action_4",)
 
 
 class TestChoices:
@@ -95,6 +100,11 @@ class TestChoices:
             (2,),
             "int64",
         )
+
+    def test_switches(self):
+        actions = _spec(None, MultiBinary((1, 2))).actions
+        assert actions.names == ("choice_0:0", "choice_0:1", "choice_1:0", "choice_1:1")
+        assert (actions.kind, actions.choices) == ("multi-discrete", (2, 2))
 
     def test_their_own_numbers_and_several_dims(self):
         spec = gymnasium_environments.spec("Dials-v0")
@@ -169,19 +179,28 @@ class TestRefusals:
             _spec(*spaces)
         return str(caught.value)
 
+    MAPPED = (
+        "which has no mapping to numbers; there is one for Box, Discrete, MultiDiscrete, MultiBinary, and Dict and "
+        "Tuple of them: encode it in a wrapper (gymnasium.wrappers.TransformObservation), or leave it out "
+        "(gymnasium.wrappers.FilterObservation)"
+    )
+
     @pytest.mark.parametrize(
         ("space", "shown"),
         [
-            (Discrete(16), "Discrete(16)"),
-            (Dict(one=Discrete(2)), "Dict('one': Discrete(2))"),
-            (MultiDiscrete([2, 3]), "MultiDiscrete([2 3])"),
             (Text(3, charset="ab"), "Text(1, 3, charset=ab)"),
+            (Sequence(Discrete(2)), "Sequence(Discrete(2), stack=False)"),
+            (Graph(Discrete(2), None), "Graph(Discrete(2), None)"),
+            (OneOf([Discrete(2), Discrete(3)]), "OneOf(Discrete(2), Discrete(3))"),
+            (Dict(only=Text(3, charset="ab")), "Text(1, 3, charset=ab) at ['only']"),
+            (
+                Dict(near=Discrete(2), seen=Tuple([Box(0, 1, (2,)), Dict(a=Discrete(2), b=Text(3, charset="ab"))])),
+                "Text(1, 3, charset=ab) at ['seen'][1]['b']",
+            ),
         ],
     )
     def test_other_observations(self, space, shown):
-        assert self._message(space) == (
-            f"own: its observations are {shown}; glulam-gymnasium supports a Box of numbers"
-        )
+        assert self._message(space) == f"own: its observations are {shown}, {self.MAPPED}"
 
     def test_another_dtype(self):
         with pytest.raises(GlulamError) as caught:
@@ -198,11 +217,12 @@ class TestRefusals:
             (Box(0, 255, (2,), np.uint8), "Box(0, 255, (2,), uint8)"),
             (Dict(one=Discrete(2)), "Dict('one': Discrete(2))"),
             (Tuple([Discrete(2), Box(0, 1, ())]), "Tuple(Discrete(2), Box(0.0, 1.0, (), float32))"),
-            (MultiBinary(3), "MultiBinary(3)"),
+            (Text(3, charset="ab"), "Text(1, 3, charset=ab)"),
         ],
     )
     def test_other_actions(self, space, shown):
         assert self._message(None, space) == (
-            f"own: its actions are {shown}; "
-            "glulam-gymnasium supports Discrete, MultiDiscrete and a Box of floating-point numbers"
+            f"own: its actions are {shown}, which no action head can serve; glulam-gymnasium supports Discrete, "
+            "MultiDiscrete, MultiBinary and a Box of floating-point numbers: make them one of these in a wrapper "
+            "(gymnasium.wrappers.TransformAction)"
         )
