@@ -25,6 +25,7 @@ from tests.evidence import (
     custom_policies,
     doorkey,
     downstream,
+    elsewhere,
     examples,
     forage,
     initialisation,
@@ -45,6 +46,8 @@ EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name 
 EXPERIMENTS |= {"initialisation": initialisation.run, "initialisation_original": initialisation.run_original}
 EXPERIMENTS |= {"corpus": corpus.run, "downstream": downstream.run}
 EXPERIMENTS |= {name: lambda name=name: doorkey.run(name) for name in doorkey.CASES}
+EXPERIMENTS |= {name: lambda name=name: elsewhere.run(name) for name in elsewhere.TASKS}
+EXPERIMENTS |= {"doorkey_random": elsewhere.run_doorkey_random}
 EXPERIMENTS |= {"custom_policies": custom_policies.run, "transfer": transfer.run}
 EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
