@@ -102,9 +102,7 @@ class Point:
                 term.load_state_dict(_under(part["losses"], f"{name}/"))
         if trainer.reward_scale is not None:
             trainer.reward_scale.load_state_dict(part["reward_scale"])
-        episodes = trainer.rollout.episodes
-        episodes.count = self.header["episodes"]
-        episodes.finished.extend((total, length) for total, length in self.header["finished"])
+        trainer.rollout.episodes.restore(self.header["episodes"], self.header["finished"])
         trainer.shuffles.set_state(self.tensors["rng/shuffles"])
         if "rng/cuda" in self.tensors:
             torch.cuda.set_rng_state(self.tensors["rng/cuda"], trainer.policy.device)

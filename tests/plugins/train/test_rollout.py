@@ -4,6 +4,7 @@ The policy's value of an observation is the sum of all observations of the episo
 a reset too many or a bootstrap from the wrong observation shows in the numbers.
 """
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +23,7 @@ ROWS, FINAL = 3, 1000.0
 class Script:
     """Observation k is k; step k earns 0.1 k; flags as scripted (`d`, `t`, `b` for both); tensors are reused."""
 
-    spec = SimpleNamespace(autoreset="same_step", optional_inputs=())
+    spec = SimpleNamespace(autoreset="same_step", optional_inputs=(), num_agents=1)
 
     def __init__(self, *flags):
         self.flags, self.k = flags, 0
@@ -165,19 +166,54 @@ class TestEpisodes:
         script = [([1, 5], [0, 1]), ([2, 6], [0, 0]), ([3, 7], [1, 1])]
         for reward, ended in script:
             episodes.add(torch.tensor(reward).float(), torch.tensor(ended).bool(), torch.ones(2).bool())
-        assert list(episodes.finished) == [(5.0, 1), (6.0, 3), (13.0, 2)]
+        assert list(episodes.finished) == [(5.0, 1, 1), (6.0, 3, 0), (13.0, 2, 3)]
         assert episodes.count == 3
-        assert episodes.means() == {"return_mean": 8.0, "length_mean": 2.0}
+        spread = 1.96 * math.sqrt((3**2 + 2**2 + 5**2) / 2 / 3)  # of the mean of three, by hand
+        assert episodes.means() == {"return_mean": 8.0, "return_ci95": pytest.approx(spread), "length_mean": 2.0}
+
+    def test_agents_of_one_world_are_one_observation(self):
+        """Oracle: the interval of the two worlds' sums, by hand; whatever is between the agents of one cancels."""
+        episodes = Episodes(4, agents=2)
+        episodes.add(torch.tensor([1.0, 3.0, 9.0, 7.0]), torch.tensor([1, 0, 1, 1]).bool(), torch.ones(4).bool())
+        episodes.add(torch.tensor([0.0, 0.0, 0.0, 0.0]), torch.tensor([0, 1, 0, 0]).bool(), torch.ones(4).bool())
+        assert [group for _, _, group in episodes.finished] == [0, 1, 1, 0]
+        assert episodes.means()["return_ci95"] == pytest.approx(1.96 * math.sqrt((6**2 + 6**2) * 2 / 4**2))
+
+    def test_one_world_has_no_interval(self):
+        episodes = Episodes(2, agents=2)
+        episodes.add(torch.tensor([1.0, 3.0]), torch.tensor([True, True]), torch.ones(2).bool())
+        assert episodes.means() == {"return_mean": 2.0, "return_ci95": None, "length_mean": 1.0}
+
+    def test_episodes_of_an_older_point_are_of_worlds_of_their_own(self):
+        episodes = Episodes(2, agents=2)
+        episodes.restore(7, [[1.0, 3], [2.0, 4]])
+        episodes.add(torch.ones(2), torch.tensor([True, True]), torch.ones(2).bool())
+        assert [group for _, _, group in episodes.finished] == [-1, -2, 0, 0]
+        assert episodes.count == 9
+
+    @pytest.mark.parametrize("how", ["left", "resumed"])
+    def test_episodes_of_two_worlds_are_never_one_group(self, how):
+        """Agent 0 has played one episode more than agent 1 when the world is left: both begin anew together."""
+        episodes, every = Episodes(2, agents=2), torch.ones(2).bool()
+        episodes.add(torch.ones(2), torch.tensor([True, False]), every)
+        if how == "left":
+            episodes.forget_unfinished()
+        else:
+            old, episodes = episodes, Episodes(2, agents=2)
+            episodes.restore(old.count, old.finished)
+        episodes.add(torch.ones(2), every, every)
+        groups = [group for _, _, group in episodes.finished]
+        assert groups[1] == groups[2] != groups[0]
 
     def test_a_step_whose_action_is_ignored_has_no_length(self):
         episodes = Episodes(1)
         for counted, ended in [(1, 0), (1, 1), (0, 0), (1, 1)]:
             flags = torch.tensor([[ended], [counted]]).bool()
             episodes.add(torch.tensor([1.0 * counted]), *flags)
-        assert list(episodes.finished) == [(2.0, 2), (1.0, 1)]
+        assert list(episodes.finished) == [(2.0, 2, 0), (1.0, 1, 1)]
 
     def test_before_the_first_end_there_is_no_mean(self):
-        assert Episodes(3).means() == {"return_mean": None, "length_mean": None}
+        assert Episodes(3).means() == {"return_mean": None, "return_ci95": None, "length_mean": None}
 
     def test_only_recent_episodes_count(self):
         episodes = Episodes(1)
@@ -242,7 +278,7 @@ class TestGroups:
             kinds = ("reward_tp1", "value_tp1", "done_tp1", "truncated_tp1", "valid_t")
             tensors = {name: getattr(outcome, name).clone() for name in kinds}
             found.append(tensors | buffer.steps | buffer.starts | {("next", "env_obs"): buffer.following["env_obs"]})
-        return found, sorted(rollout.episodes.finished)
+        return found, sorted((total, length) for total, length, _ in rollout.episodes.finished)
 
     def test_they_are_as_each_alone(self):
         found, finished = self.played(FLAGS, self.MORE)

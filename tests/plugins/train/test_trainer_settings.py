@@ -90,7 +90,7 @@ class TestReturnNormalisation:
         assert metrics["reward_scale"] != 1
         deltas = made.buffer["advantages"]
         assert metrics["return_mean"] == pytest.approx(
-            sum(total for total, _ in made.rollout.episodes.finished) / len(made.rollout.episodes.finished)
+            sum(total for total, _, _ in made.rollout.episodes.finished) / len(made.rollout.episodes.finished)
         )
         assert deltas.isfinite().all()
         assert raw.abs().max() == 1
