@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import glulam
@@ -42,6 +42,7 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.safetensors"
         self.metrics = path / "metrics.jsonl"
         self.curve = path / "curve.png"
+        self.end = path / "end.json"
         self.points = path / "resume"
         self.tensorboard = path / "tensorboard"
         self.launch = path / ".torchrun"
@@ -63,7 +64,7 @@ class RunFolder:
             msg = f"{path} is there already and not empty: name another folder with --out, add --overwrite, "
             msg += f"or go on with it: glulam train --resume {path}"
             raise GlulamError(msg)
-        ours = [self.settings, self.checkpoint, self.metrics, self.curve, self.points, self.tensorboard]
+        ours = [self.settings, self.checkpoint, self.metrics, self.curve, self.end, self.points, self.tensorboard]
         names = [file.name for file in ours if file.exists()]
         if names and not self._is_run():
             msg = f"{path} holds {', '.join(names)}, but no settings.yaml of a run: name another folder with --out"
@@ -131,8 +132,9 @@ class RunFolder:
             self.metrics.touch()
 
     def write_settings(self, settings: TrainSettings) -> None:
-        """Write the settings, whole or not at all, and drop what a killed process left half written."""
+        """Write the settings, whole or not at all, and drop what an earlier process left: an end, half a file."""
         with self._writing():
+            self.end.unlink(missing_ok=True)
             for part in self.path.glob(f".{self.checkpoint.name}.*.part"):
                 part.unlink(missing_ok=True)
             replace_text(self.settings, settings.to_yaml())
@@ -150,6 +152,46 @@ class RunFolder:
                 f"{error}; the points to resume from are intact: once that is mended go on with glulam train --resume "
             )
             raise GlulamError(msg + str(self.path)) from error
+
+    @contextmanager
+    def ending(self, *, noted: bool = True) -> Iterator[dict[str, Any]]:
+        """Note in `end.json` how a training ended and why; what the body puts into the mapping is noted too.
+
+        A process that is killed notes nothing; nor does one that cannot write, since what it has saved is whole.
+
+        Args:
+            noted: whether it is for this process to note it.
+        """
+        told: dict[str, Any] = {"end": "finished", "why": None}
+        try:
+            yield told
+        except Exception as error:
+            why = str(error) if isinstance(error, GlulamError) else f"{type(error).__name__}: {error}"
+            told |= {"end": "failed", "why": why}
+            raise
+        except BaseException:
+            noted = False
+            raise
+        finally:
+            if noted:
+                with suppress(OSError):
+                    replace_text(self.end, json.dumps(told) + "\n")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process trains here now; False where the file system has no locks."""
+        if fcntl is None or not self.path.is_dir():
+            return False
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(handle)
+        return False
 
     @property
     def is_trained(self) -> bool:

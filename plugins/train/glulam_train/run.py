@@ -208,12 +208,16 @@ class Run:
         """
         shown = console if self.ranks.is_first else Console(quiet=True)
         try:
-            self._train(math.inf if seconds is None else seconds, TrainingProgress(self.settings.steps, shown))
+            self._start()
+            with self.folder.ending(noted=self.ranks.is_first) as end:
+                end["notes"] = self.notes
+                self._train(math.inf if seconds is None else seconds, TrainingProgress(self.settings.steps, shown))
+                if self.stopped:
+                    end.update(end="stopped", why=self.stopped)
         finally:
             self.folder.release()
 
     def _train(self, limit: float, progress: TrainingProgress) -> None:
-        self._start()
         before = self.last["seconds"] if self.last else 0.0
         start = time.perf_counter() - before
         with self.ranks.together():

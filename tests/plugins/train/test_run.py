@@ -14,7 +14,7 @@ import glulam
 from glulam import GlulamError
 from glulam_train.run import Run
 
-FILES = {"settings.yaml", "checkpoint.safetensors", "metrics.jsonl", "curve.png", "resume", "tensorboard"}
+FILES = {"settings.yaml", "checkpoint.safetensors", "metrics.jsonl", "curve.png", "end.json", "resume", "tensorboard"}
 
 
 @pytest.fixture
@@ -159,6 +159,67 @@ def test_metrics_are_what_each_update_returns(run, monkeypatch):
     rows = [json.loads(line) for line in started.folder.metrics.read_text().splitlines()]
     assert [{name: row[name] for name in told[0]} for row in rows] == told
     assert len(told) == 5
+
+
+class TestEnd:
+    """What `end.json` says of how a run ended."""
+
+    def end(self, made):
+        return json.loads(made.folder.end.read_text())
+
+    def test_finished(self, run):
+        made = run(steps=64)
+        made.train(console=quiet())
+        assert self.end(made) == {"end": "finished", "why": None, "notes": []}
+
+    def test_stopped(self, run):
+        made = run(steps=10**9)
+        made.train(seconds=0.0, console=quiet())
+        assert self.end(made) == {"end": "stopped", "why": "time limit", "notes": []}
+
+    def test_failed_with_what_was_said(self, run):
+        made = run(losses=("ppo", {"loss": "toy_nan", "after": 13}))
+        made.notes.append("skipped: a point")
+        with pytest.raises(GlulamError) as error:
+            made.train(console=quiet())
+        assert self.end(made) == {"end": "failed", "why": str(error.value), "notes": ["skipped: a point"]}
+
+    def test_a_bug_is_told_with_its_kind(self, run, monkeypatch):
+        made = run()
+        monkeypatch.setattr(made.trainer, "update", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            made.train(console=quiet())
+        assert self.end(made)["why"] == "ZeroDivisionError: division by zero"
+
+    def test_who_is_cut_off_says_nothing_and_what_was_said_before_is_gone(self, run, monkeypatch):
+        run(steps=64).train(console=quiet())
+        made = run(overwrite=True)
+
+        def interrupted():
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(made.trainer, "update", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.train(console=quiet())
+        assert not made.folder.end.exists()
+
+    def test_another_process_in_the_folder_changes_nothing_of_it(self, run):
+        first, second = run(steps=64), run(steps=64)
+        first.train(console=quiet())
+        before = first.folder.end.read_text()
+        first.folder.hold()
+        with pytest.raises(GlulamError, match="another process trains in"):
+            second.train(console=quiet())
+        assert first.folder.end.read_text() == before
+
+    def test_who_holds_the_folder_is_seen(self, run):
+        first, second = run(steps=64), run(steps=64)
+        assert not second.folder.is_held
+        first.train(console=quiet())
+        first.folder.hold()
+        assert second.folder.is_held
+        first.folder.release()
+        assert not second.folder.is_held
 
 
 def test_a_time_limit_ends_the_run(run):
