@@ -1,0 +1,1 @@
+"""`glulam report`: what a training run or a sweep was and became, as one HTML file."""
