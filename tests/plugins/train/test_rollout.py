@@ -290,7 +290,7 @@ class TestGroups:
 
     def test_rows_of_several_worlds_need_ids_that_count_from_0(self):
         script = Script(*FLAGS)
-        script.spec = SimpleNamespace(autoreset="same_step", name="script")
+        script.spec = SimpleNamespace(autoreset="same_step", name="script", optional_inputs=())
         message = (
             "^environment 'script' has env_id 4 among 3 rows, so that it cannot be a part of a larger one: ids count"
         )
