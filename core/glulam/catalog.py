@@ -67,7 +67,7 @@ class Entry:
 
     @property
     def qualified(self) -> str:
-        """`distribution:name`, which no other distribution can claim."""
+        """The name behind its distribution and a colon, which no other distribution can claim."""
         return f"{self.distribution}:{self.name}"
 
     @property
@@ -77,7 +77,7 @@ class Entry:
 
     @property
     def resource(self) -> Path | None:
-        """The file, where the entry names one in its package (`package:policy.yaml`)."""
+        """The file, where the entry names one in its package."""
         module, _, attribute = self.point.value.partition(":")
         if not attribute.endswith((".yaml", ".yml")):
             return None

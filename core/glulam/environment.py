@@ -162,7 +162,7 @@ class EnvSpec:
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """Every name a token can mean: numeric features by id, then `tag:NAME` and `action:NAME` entries."""
+        """All names that a token can mean, numeric features by id first, then tags and actions behind their feature's."""
         ordered = sorted(self.features, key=lambda feature: feature.id)
         names = [feature.name for feature in ordered if feature.values == "number"]
         for feature in ordered:

@@ -23,6 +23,7 @@ from tests.evidence import (
     contract,
     corpus,
     custom_policies,
+    docs_blocks,
     doorkey,
     downstream,
     elsewhere,
@@ -39,6 +40,7 @@ from tests.evidence import (
     soak,
     torchrl_cartpole,
     transfer,
+    wheels,
 )
 from tests.evidence.pages import write_pages
 
@@ -56,6 +58,7 @@ EXPERIMENTS |= {f"lessons_{name}": lambda name=name: lessons.run(name) for name 
 EXPERIMENTS |= {"lessons_again": lessons.run_again}
 EXPERIMENTS |= {"mutants": mutants.run, "ranks": ranks.run, "scaling": scaling.run, "soak": soak.run}
 EXPERIMENTS |= {"show_browser": show_browser.run, "examples": examples.run}
+EXPERIMENTS |= {"docs_blocks": docs_blocks.run, "wheels": wheels.run}
 EXPERIMENTS |= {
     "discovery": discovery.run,
     "memory": memory.run,

@@ -116,7 +116,7 @@ class Trainer:
     def update(self) -> dict[str, float | None]:
         """Play one rollout in every row, learn from it, and return metrics.
 
-        `ratio_error` is the largest |ratio - 1| between training and rollout before anything was learned:
+        `ratio_error` is the largest `|ratio - 1|` between training and rollout before anything was learned:
         above rounding error, memory or resets disagree between the two.
 
         Raises:

@@ -1,0 +1,140 @@
+"""A Sphinx extension: the pages of the reference, made of the code when the site is built, so that none goes stale."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+
+from glulam.catalog import Registry
+from glulam.explain import RULES, page
+from glulam.schema import policy_schema
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+__all__ = ["data_doc", "public_modules", "public_names", "setup"]
+
+
+def public_modules(package: str) -> list[str]:
+    """Return the modules of a package that have public names, the package itself first."""
+    inner = pkgutil.walk_packages(import_module(package).__path__, f"{package}.")
+    names = [package, *(found.name for found in inner)]
+    return [name for name in names if "._" not in name and public_names(name)]
+
+
+def public_names(module: str) -> list[str]:
+    """Return what a module offers; commands are left out, which the reference of the command line has."""
+    home = import_module(module)
+    return [name for name in getattr(home, "__all__", ()) if not isinstance(getattr(home, name), click.Command)]
+
+
+class _Made(SphinxDirective):
+    """A directive whose content is Markdown that is made of the code."""
+
+    optional_arguments, final_argument_whitespace = 1, True
+
+    def run(self) -> list[nodes.Node]:
+        """Return what the Markdown says."""
+        self.env.note_reread()  # Sphinx cannot tell when the code has changed
+        return self.parse_text_to_nodes(self.markdown(" ".join(self.arguments).split()), allow_section_headings=True)
+
+    def markdown(self, arguments: list[str]) -> str:
+        """Return the Markdown."""
+        raise NotImplementedError
+
+
+class PublicNames(_Made):
+    """`{public-names} MODULE NAME ...`: what a module offers, all of it or these names."""
+
+    def markdown(self, arguments: list[str]) -> str:
+        """Return what asks autodoc for each name."""
+        module, *names = arguments
+        return "\n\n".join(_described(module, name) for name in names or public_names(module))
+
+
+def data_doc(module: str, name: str) -> list[str]:
+    """Return the docstring below a constant or type alias, which its value cannot hold; empty if there is none."""
+    home = getattr(import_module(module), "_HOMES", {}).get(name, module)
+    return ModuleAnalyzer.for_module(home).find_attr_docs().get(("", name), [])
+
+
+def _described(module: str, name: str) -> str:
+    value = getattr(import_module(module), name)
+    if inspect.isclass(value):
+        kind = "exception" if issubclass(value, BaseException) else "class"
+        lines = [f".. auto{kind}:: {module}.{name}", "   :members:"]
+    elif inspect.isroutine(value):
+        lines = [f".. autofunction:: {module}.{name}"]
+    else:
+        lines = [f".. py:data:: {module}.{name}", "", *(f"   {line}" for line in data_doc(module, name))]
+    return "\n".join(["```{eval-rst}", *lines, "```"])
+
+
+class PublicModules(_Made):
+    """`{public-modules} PACKAGE`: each module of a distribution and what it offers."""
+
+    def markdown(self, arguments: list[str]) -> str:
+        """Return a section a module."""
+        (package,) = arguments
+        return "\n\n".join(
+            f"## {module}\n\n{inspect.getdoc(import_module(module))}\n\n{_names(module)}"
+            for module in public_modules(package)
+        )
+
+
+def _names(module: str) -> str:
+    return f"```{{public-names}} {module}\n```"
+
+
+class FaultPages(_Made):
+    """`{fault-pages}`: the page of each code, as `glulam explain` prints it, under a target of the code's name."""
+
+    def markdown(self, arguments: list[str]) -> str:
+        """Return a section a code."""
+        del arguments
+        return "\n\n".join(f"({code})=\n#{page(code)}" for code in RULES)
+
+
+class PolicyFormat(_Made):
+    """`{policy-format}`: the top of a policy file, from the schema that `glulam schema` writes."""
+
+    def markdown(self, arguments: list[str]) -> str:
+        """Return a definition a field."""
+        del arguments
+        schema, _ = policy_schema(Registry.installed())
+        return "\n\n".join(
+            f"`{name}`{'' if name in schema['required'] else ' (optional)'}\n: {field['description']}"
+            for name, field in schema["properties"].items()
+        )
+
+
+class News(_Made):
+    """`{news}`: what has changed since the last release, as towncrier will write it into the changelog."""
+
+    def markdown(self, arguments: list[str]) -> str:
+        """Return a section a kind of change."""
+        del arguments
+        command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "Not released yet"]
+        folder = Path(self.env.srcdir).parent
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)  # noqa: S603 - our own words
+        return done.stdout
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Make the directives known to Sphinx."""
+    app.add_directive("public-names", PublicNames)
+    app.add_directive("public-modules", PublicModules)
+    app.add_directive("fault-pages", FaultPages)
+    app.add_directive("policy-format", PolicyFormat)
+    app.add_directive("news", News)
+    return {"parallel_read_safe": True}
