@@ -7,11 +7,13 @@ import pkgutil
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from glulam.catalog import Registry
@@ -19,10 +21,30 @@ from glulam.explain import RULES, page
 from glulam.schema import policy_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from docutils import nodes
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
-__all__ = ["data_doc", "public_modules", "public_names", "setup"]
+__all__ = ["data_doc", "left_out", "public_modules", "public_names", "setup", "shown_modules"]
+
+CORE = ("glulam", "glulam.interop.torchrl", "glulam.testing", "glulam.testing.strategies")
+PACKAGES = [f"glulam_{folder.parent.name}" for folder in Path(__file__).parents[1].glob("plugins/*/pyproject.toml")]
+
+
+def shown_modules() -> list[str]:
+    """Return every module whose public names the reference has; a plug-in that cannot be installed here has none."""
+    return [
+        *CORE,
+        *(module for package in sorted(PACKAGES) if find_spec(package) for module in public_modules(package)),
+    ]
+
+
+def left_out(shown: Container[str]) -> list[str]:
+    """Return the public names that are not among those shown."""
+    names = [f"{module}.{name}" for module in shown_modules() for name in public_names(module)]
+    return [name for name in names if name not in shown]
 
 
 def public_modules(package: str) -> list[str]:
@@ -86,6 +108,8 @@ class PublicModules(_Made):
     def markdown(self, arguments: list[str]) -> str:
         """Return a section a module."""
         (package,) = arguments
+        if find_spec(package) is None:
+            return f"`{package}` was not installed where this site was built."
         return "\n\n".join(
             f"## {module}\n\n{inspect.getdoc(import_module(module))}\n\n{_names(module)}"
             for module in public_modules(package)
@@ -130,6 +154,14 @@ class News(_Made):
         return done.stdout
 
 
+def _check(_: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of what is public and on no page."""
+    labels = env.domaindata["std"]["anonlabels"]
+    codes = [code for code in RULES if code.lower() not in labels]
+    for name in [*left_out(env.domaindata["py"]["objects"]), *codes]:
+        logging.getLogger(__name__).warning("%s is on no page of the reference", name)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Make the directives known to Sphinx."""
     app.add_directive("public-names", PublicNames)
@@ -137,4 +169,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("fault-pages", FaultPages)
     app.add_directive("policy-format", PolicyFormat)
     app.add_directive("news", News)
+    app.connect("env-check-consistency", _check)
     return {"parallel_read_safe": True}

@@ -52,7 +52,15 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
         return isinstance(self.module, MemoryLayer)
 
     def call_native(self, tensors: list[Tensor | None], batch_size: int) -> list[Tensor]:
-        """Run a module that wants a TensorDict: it sees its declared keys and no other."""
+        """Run a module that wants a TensorDict: it sees its declared keys and no other.
+
+        Args:
+            tensors: one a read key, in field order, each `[B, ...]`; None where a world offers none.
+            batch_size: B.
+
+        Raises:
+            GlulamError: if the module does not write a key that it declares.
+        """
         pairs = zip(self.arguments, tensors, strict=True)
         given = {key: value for key, value in pairs if key is not None and value is not None}
         result = self.module(TensorDict(given, batch_size=[batch_size]))

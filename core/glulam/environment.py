@@ -30,6 +30,20 @@ class EnvSpec:
 
     An observation is a row of tokens (`tokens`, with a view and features) or an array of numbers (`box`).
 
+    Attributes:
+        name: what messages call it.
+        tokens: the layout of its tokens, in a world of tokens.
+        box: the layout of its numbers, in any other.
+        view_height: rows of the view, in cells; 0 in a world of numbers.
+        view_width: columns of the view, in cells.
+        features: what a token can tell, with ids.
+        tags: the names that stand for a tag's index, in order.
+        actions: what an agent can do.
+        num_agents: agents in one environment; each is a row.
+        optional_inputs: keys that the world offers beyond the five that every world has: `action_mask`; `active`, which
+            says whose agents are in the game; ...
+        autoreset: what follows the end of an episode; see `Environment`.
+
     Raises:
         GlulamError: if the spec contradicts itself (a view that a location byte cannot hold, an id or name
             used twice, no actions), naming the offending entry.
@@ -45,8 +59,6 @@ class EnvSpec:
     actions: ActionSpec
     num_agents: int = 1
     optional_inputs: tuple[str, ...] = ()
-    """Keys the world offers beyond the five that every world has: `action_mask`; `active`, which says whose agents are
-    in the game; ..."""
     autoreset: Literal["same_step", "next_step", "disabled"] = "same_step"
 
     def __attrs_post_init__(self) -> None:
@@ -162,7 +174,7 @@ class EnvSpec:
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """All names that a token can mean, numeric features by id first, then tags and actions behind their feature's."""
+        """All names that a token can mean, numeric features by id first, then tags and actions after their feature."""
         ordered = sorted(self.features, key=lambda feature: feature.id)
         names = [feature.name for feature in ordered if feature.values == "number"]
         for feature in ordered:

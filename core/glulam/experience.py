@@ -30,7 +30,13 @@ def _dims(shape: Iterable[int]) -> tuple[int, ...]:
 
 @attrs.frozen
 class TensorSpec:
-    """One stored tensor: the shape of a row, its dtype's name, and whether a row is a step or a segment."""
+    """One stored tensor: the shape of a row, its dtype's name, and whether a row is a step or a segment.
+
+    Attributes:
+        shape: the dims of one row, without `[segments, T]`.
+        dtype: its dtype's name; `float` is the policy's own.
+        per: what a row is: a `step`, or a whole `segment`.
+    """
 
     shape: tuple[int, ...] = attrs.field(converter=_dims)
     dtype: str = "float32"
@@ -43,6 +49,7 @@ class TensorSpec:
 
 
 ExperienceSpec: TypeAlias = "dict[Key, TensorSpec]"
+"""What a buffer holds: a `TensorSpec` a key, where a key is a name or a tuple of names."""
 
 
 def merge_specs(owned: Iterable[tuple[str, Mapping[Key, TensorSpec]]]) -> ExperienceSpec:

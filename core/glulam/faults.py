@@ -35,6 +35,14 @@ class Fault:
     """One fault: a stable code, where it is, which layer of which distribution, what was found, and the remedy.
 
     `severity` is `error`, or `advice` for what a lint says, which stops nothing.
+
+    Attributes:
+        code: such as GL304; `glulam explain` has its page.
+        message: what was found.
+        remedy: what to type next.
+        place: file, line and path.
+        layer: the name of the layer, if it is one's fault.
+        distribution: who supplied that layer.
     """
 
     code: str

@@ -28,6 +28,8 @@ __all__ = ["Advice", "Answer", "call_hooks", "hookimpl"]
 
 PROJECT = "glulam"
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Decorates a function of a plug-in's hook module that is named as a hook; pluggy's marker."""
+
 _spec = pluggy.HookspecMarker(PROJECT)
 CODE = re.compile(r"GL6\d\d")
 

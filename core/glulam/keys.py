@@ -58,6 +58,9 @@ def reads(  # noqa: PLR0913 - each is an independent, named choice
         if_offered: the key may be one that only some environments offer, such as `action_mask`; the module gets
             `None` in the others. Implies `optional`.
         batched: False for a tensor that all rows share, such as a table of action embeddings.
+
+    Raises:
+        TypeError: if the shape is no string.
     """
     spec = KeySpec(
         direction="read",
@@ -71,7 +74,11 @@ def reads(  # noqa: PLR0913 - each is an independent, named choice
 
 
 def reads_many(default: tuple[str, ...] = (), *, dtype: str = "float", shape: str = "...") -> Any:  # noqa: ANN401
-    """Declare a field that names a list of keys; the module gets one tensor a key, in order."""
+    """Declare a field that names a list of keys; the module gets one tensor a key, in order.
+
+    Raises:
+        TypeError: if the shape is no string.
+    """
     spec = KeySpec(direction="read", dtype=dtype, shape=_checked(shape), many=True)
     return attrs.field(default=default, converter=_as_tuple, metadata={KEY: spec})
 
@@ -94,6 +101,9 @@ def writes(  # noqa: PLR0913 - each is an independent, named choice
         optional: the policy may set the field to null; the module then returns one tensor less.
         batched: False for a tensor that all rows share.
         phase: of an action head, which of its two calls returns the key: `act`, `score` or both.
+
+    Raises:
+        TypeError: if the shape is no string.
     """
     spec = KeySpec(
         direction="write", dtype=dtype, shape=_checked(shape), optional=optional, batched=batched, phase=phase
@@ -118,6 +128,9 @@ def stored(
         writer: who writes it: the `policy` (or the environment), the `trainer` after the rollout (`advantages`,
             `returns`, `valid`), or the `loss` itself in each step, in its `observe`.
         next_step: the loss reads the key of the next step too, as `stored["next", key]`.
+
+    Raises:
+        TypeError: if the shape is no string.
     """
     spec = KeySpec(direction="stored", dtype=dtype, shape=_checked(shape), writer=writer, next_step=next_step)
     return attrs.field(default=default, metadata={KEY: spec})
@@ -150,6 +163,9 @@ def divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
     """Return a validator: the number divides another field evenly, as heads divide a width (GL403).
 
     While the other field is None, to be inferred, nothing is said yet.
+
+    Raises:
+        IndivisibleError: by the validator, if it does not; a ValueError that names the width.
     """
 
     def check(config: object, field: attrs.Attribute[Any], number: int) -> None:

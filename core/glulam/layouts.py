@@ -47,7 +47,12 @@ def _sizes(shape: Iterable[int]) -> tuple[int, ...]:
 
 @attrs.frozen(kw_only=True)
 class BoxLayout:
-    """How an observation row of plain numbers is laid out, in a world without tokens."""
+    """How an observation row of plain numbers is laid out, in a world without tokens.
+
+    Attributes:
+        shape: the dims of one observation.
+        dtype: its dtype, one of `DTYPES`.
+    """
 
     DTYPES: ClassVar[tuple[str, ...]] = ("float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")
 
@@ -87,7 +92,7 @@ class ActionSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The dims of one row's action: none, one a choice, or one a number."""
+        """The dims of an action of one row, which has none, one a choice, or one a number."""
         return {"discrete": (), "multi-discrete": (len(self.choices),), "continuous": (len(self.names),)}[self.kind]
 
     @property

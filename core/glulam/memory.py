@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryLayer", "Rows", "State", "mask_state"]
 
 State = dict[str, Tensor]
+"""The memory of one layer: tensors `[B, ...]` by the names that its `state_spec` gives."""
 
 
 def mask_state(state: State, reset: Tensor) -> State:
@@ -200,11 +201,11 @@ class MemoryLayer(nn.Module):
         return torch.stack(outputs, dim=1), state
 
     def initial_state(self, rows: int) -> State:
-        """Return the zero state of `rows` rows."""
+        """Return the zero state of `rows` rows, `[rows, ...]` a tensor."""
         return {name: buffer.new_zeros(rows, *buffer.shape[1:]) for name, buffer in self.slots.tensors.items()}
 
     def forward(self, x: Tensor, reset: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run `sequence`."""
+        """Run `sequence`: x is `[B, T, ...]`, reset `[B, T]` (bool), and each tensor of the state `[B, ...]`."""
         return self.sequence(x, reset, state)
 
     def reset_memory(self) -> None:

@@ -67,7 +67,7 @@ class Policy(nn.Module):
         """Return tensors by key, the inputs of the action head and the values among them.
 
         Args:
-            inputs: the `in_keys`, each with one flat batch dim.
+            inputs: the `in_keys`, each with one flat batch dim: `[B, ...]`, or `[B * T, ...]` in training.
             recur: `recur(name, memory_layer, x)` runs a memory layer, in rollout as in training.
         """
 
@@ -244,7 +244,11 @@ class Policy(nn.Module):
     # --- memory
 
     def memory_state(self, env_id: Tensor) -> TensorDict:
-        """Return the state (`[B]`, keys `(layer, tensor)`) before the next step of some rows, resets not applied."""
+        """Return the state (`[B]`, keys `(layer, tensor)`) before the next step of some rows, resets not applied.
+
+        Raises:
+            GlulamError: if `env_id` (`[B]`, int) repeats an id, or holds a negative one.
+        """
         rows = self._rows_of(env_id)
         states = {
             name: {key: value.clone() for key, value in layer.slots.read(rows).items()}

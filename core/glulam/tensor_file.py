@@ -28,7 +28,7 @@ def write_tensors(path: str | Path, header: Mapping[str, Any], tensors: Mapping[
     Args:
         path: the file, `.safetensors` by custom.
         header: plain JSON values.
-        tensors: by name, of any device.
+        tensors: by name, of any shape (`[]` too), dtype and device.
 
     Raises:
         GlulamError: if the file cannot be written.
@@ -55,7 +55,7 @@ def write_tensors(path: str | Path, header: Mapping[str, Any], tensors: Mapping[
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return header and tensors of a file, its checksum verified.
+    """Return header and tensors (`[...]`, as they were written, on the CPU) of a file, its checksum verified.
 
     Raises:
         GlulamError: if the file is missing, cut, altered, or none that `write_tensors` wrote.

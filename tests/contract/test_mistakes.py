@@ -9,6 +9,7 @@ import pytest
 
 import glulam
 from glulam.testing import Exemption, examine_distribution
+from tests.contract.changed import code
 
 CONFIGS = """
 import attrs
@@ -186,3 +187,11 @@ def test_what_is_told_shows_it_again(oops):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr.strip().endswith("AssertionError: Double returned 1 outputs; its config declares 2")
+
+
+def test_a_digest_is_of_code_and_not_of_what_is_said_about_it():
+    text = 'A = 1  # one\n"""One."""\n\n\ndef f():\n    """Do it.\n\n    Twice.\n    """\n    return A\n'
+    assert code(text) == "A = 1\ndef f():\n    return A"
+    assert code(text.replace("Twice", "Once")) == code(text)
+    assert code(text.replace("# one", "")) == code(text)
+    assert code(text.replace("return A", "return -A")) != code(text)

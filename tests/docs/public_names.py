@@ -4,16 +4,18 @@ import ast
 import builtins
 import importlib
 import inspect
+import operator
 import re
 import textwrap
 
 import attrs
 import click
 
-__all__ = ["CORE", "faults_of", "functions_of"]
+__all__ = ["faults_of"]
 
-CORE = ("glulam", "glulam.testing", "glulam.testing.strategies", "glulam.interop.torchrl")
+# Where errors are that a function imports for itself.
 ERRORS = ("glulam._errors", "glulam.faults", "glulam.catalog", "glulam._guard", "glulam.keys")
+TOO_WIDE = (Exception, BaseException, object)
 TENSORS = re.compile(r"\b(Tensor|TensorDict|TensorDictBase|State)\b")
 SHAPE = re.compile(r"\[[^\]]*\]|\([BTND][,)]|scalar|0-d")
 UNITS = {
@@ -31,7 +33,8 @@ def faults_of(name, value):
     found = []
     if inspect.isclass(value):
         doc = value.__dict__.get("__doc__") or ""
-        found += fields_left_out(name, value, doc)
+        inherited = [base.__doc__ or "" for base in value.__mro__ if attrs.has(base)]
+        found += fields_left_out(name, value, "\n".join([doc, *inherited]))
     elif inspect.isroutine(value):
         doc = value.__doc__ or ""
     else:
@@ -44,15 +47,19 @@ def faults_of(name, value):
 
 
 def functions_of(name, value):
-    """Return the public functions of a thing: itself, or a class's own methods and properties."""
+    """Return the public functions of a thing, each with its class: itself, or a class's own methods and properties."""
     if not inspect.isclass(value):
         return [(name, inspect.unwrap(value), None)]
     own = []
     for key, member in vars(value).items():
         member = getattr(member, "fget", None) or getattr(member, "__func__", None) or member  # noqa: PLW2901
-        if inspect.isfunction(member) and not key.startswith("_") and member.__module__.startswith("glulam"):
+        if inspect.isfunction(member) and not key.startswith("_") and package_of(member) == package_of(value):
             own.append((f"{name}.{key}", inspect.unwrap(member), value))
     return own
+
+
+def package_of(thing):
+    return thing.__module__.partition(".")[0]
 
 
 def function_faults(name, function, around):
@@ -61,13 +68,8 @@ def function_faults(name, function, around):
         return [f"{name}: no docstring"]
     found = []
     for error in sorted(raised(function, around)):
-        names = {cls.__name__ for cls in error_class(function, error).__mro__} - {
-            "Exception",
-            "BaseException",
-            "object",
-        }
-        section = doc.partition("Raises:")[2]
-        if not any(re.search(rf"\b{known}\b", section) for known in names):
+        names = [cls.__name__ for cls in error_class(error, function, around).__mro__ if cls not in TOO_WIDE]
+        if not any(re.search(rf"\b{known}\b", doc) for known in names):
             found.append(f"{name}: raises {error} and does not say so")
     signature = " ".join(map(str, function.__annotations__.values()))
     both = doc + (around.__doc__ or "" if around else "")
@@ -83,27 +85,30 @@ def fields_left_out(name, cls, doc):
     for field in attrs.fields(cls):
         if field.name.startswith("_") or not field.init:
             continue
-        told = re.search(rf"(?<!\w){field.name}\b(.*?)(?=\n\s*\w+: |\Z)", doc, re.DOTALL)
-        if told is None:
+        told = re.findall(rf"(?<!\w){field.name}\b(.*?)(?=\n\s*\w+: |\Z)", doc, re.DOTALL)
+        if not told:
             found.append(f"{name}: field {field.name} is not described")
-            continue
-        for pattern, unit in UNITS.items():
-            if (
-                field.type not in (str, "str", bool, "bool")
-                and re.search(pattern, field.name)
-                and not re.search(unit, told[1])
-            ):
+        elif field.type not in {str, "str", bool, "bool"}:
+            wanted = [unit for pattern, unit in UNITS.items() if re.search(pattern, field.name)]
+            if not all(re.search(unit, " ".join(told), re.IGNORECASE) for unit in wanted):
                 found.append(f"{name}: field {field.name} has no unit")
     return found
 
 
-def error_class(function, name):
+def error_class(name, function, around):
     """Return the class of an error by the name that a function's module has for it, or for what makes it."""
-    home = inspect.getmodule(function)
-    made = getattr(home, name, None) or getattr(builtins, name, None)
-    if inspect.isfunction(made):
-        return error_class(made, made.__annotations__["return"])
-    return made or next(getattr(place, name) for place in map(importlib.import_module, ERRORS) if hasattr(place, name))
+    places = [around, inspect.getmodule(function), builtins, *map(importlib.import_module, ERRORS)]
+    last = name.rpartition(".")[2]
+    for place in places:
+        try:
+            made = operator.attrgetter(name)(place)
+        except AttributeError:
+            made = getattr(place, last, None)
+        if inspect.isfunction(made):
+            return error_class(made.__annotations__["return"], made, around)
+        if inspect.isclass(made):
+            return made
+    raise LookupError(name)
 
 
 def raised(function, around, seen=None):
@@ -120,15 +125,22 @@ def raised(function, around, seen=None):
     if isinstance(tree.body[0].body[-1], ast.Raise):
         return set()  # for a subclass to write
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
-            found.add(node.exc.func.id)
-        helper = None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.startswith("_"):
-            helper = getattr(home, node.func.id, None)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("_"):
-            if isinstance(node.func.value, ast.Name) and node.func.value.id in {"self", "cls"} and around:
-                helper = getattr(around, node.func.attr, None)
-        helper = getattr(helper, "__func__", helper)
+        match node:
+            case ast.Raise(exc=ast.Call(func=(ast.Name() | ast.Attribute()) as error)):
+                found.add(ast.unparse(error))
+        helper = private_helper(node, home, around)
         if inspect.isfunction(helper) and inspect.getmodule(helper) is home:
             found |= raised(helper, around, seen)
     return found - {"NotImplementedError", "AttributeError", "SystemExit", "AssertionError"}
+
+
+def private_helper(node, home, around):
+    """Return the private function of the module, or of the class, that a node calls; None if it calls none."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name.startswith("_"):
+            found = getattr(home, name, None)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name)) if name.startswith("_"):
+            found = getattr(around, name, None)
+        case _:
+            return None
+    return inspect.unwrap(getattr(found, "__func__", found)) if callable(found) else None

@@ -33,6 +33,7 @@ def run(*command, cwd, path=None):
 def build_all(out):
     """Build the sdist of each distribution, and its wheel from that sdist; return both by the distribution's name."""
     built = {}
+    out.mkdir(exist_ok=True)
     for folder in FOLDERS:
         name = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
         place = out / name

@@ -59,6 +59,17 @@ class ResolvedPolicy:
 
     `custom` holds a config that builds its policy itself; the layers are empty then, and `parts` holds the layer
     configs among its fields. `advice` is what the lints of its plugins say.
+
+    Attributes:
+        name: the policy's.
+        obs_shaper: the observation shaper; None in a custom policy.
+        layers: the layers between, in order of execution.
+        action_head: the action head; None in a custom policy.
+        keys: dims, dtype and writer of each key.
+        env: the environment that it was resolved for, if for one.
+        losses: the losses whose keys were proved.
+        source: what it was made of, as plain values.
+        custom_kind: the registered name of `custom`.
     """
 
     name: str

@@ -49,3 +49,4 @@ LAW_NAMES = (
     "acting_agrees_with_scoring",
     "masks_are_respected",
 )
+"""The names of all laws, in the order in which they are looked into."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AttentionPoolConfig", "LatentAttentionConfig", "PoolMethod", "SelfAttentionConfig"]
 
 PoolMethod = Literal["mean", "first", "attention"]
+"""How tokens become one: their mean, the first of them, or weighted by attention."""
 _divides_width = glulam.divides("in_dim")
 
 
@@ -63,7 +64,7 @@ class LatentAttentionConfig(glulam.LayerConfig):
         return "out_dim" if self.num_queries == 1 else "num_queries out_dim"
 
     def build(self) -> LatentAttention:
-        """Return the module."""
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
         from glulam_attention.latent import LatentAttention
 
         return LatentAttention(
@@ -102,7 +103,7 @@ class SelfAttentionConfig(glulam.LayerConfig):
     out_dim: int = attrs.field(default=128, validator=gt(0))
 
     def build(self) -> SelfAttention:
-        """Return the module."""
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
         from glulam_attention.self_attention import SelfAttention
 
         in_dim = _known(self.in_dim, "self_attention")
@@ -134,7 +135,7 @@ class AttentionPoolConfig(glulam.LayerConfig):
     out_dim: int = attrs.field(default=128, validator=gt(0))
 
     def build(self) -> AttentionPool:
-        """Return the module."""
+        """Return the module; GlulamError where `in_dim` is neither given nor inferred yet."""
         from glulam_attention.attention_pool import AttentionPool
 
         in_dim = _known(self.in_dim, "attention_pool")

@@ -45,7 +45,7 @@ class ConcatConfig(glulam.LayerConfig):
 
     @property
     def out_dim(self) -> int:
-        """The sum of the widths."""
+        """The sum of the widths; GlulamError where they are neither given nor inferred yet."""
         return sum(_known_widths(self.in_dims))
 
     def build(self) -> Concat:

@@ -13,7 +13,7 @@ class Add(nn.Module):
     """Adds tensors of one shape."""
 
     def forward(self, first: Tensor, *others: Tensor) -> Tensor:
-        """Return the sum, of the shape of each input.
+        """Return the sum, `[..., dims]` as each input is.
 
         Raises:
             GlulamError: if the shapes differ.

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 ActivationName = Literal["relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigmoid", "identity"]
+"""Names of the functions between linear maps."""
 _is_activation = in_(("relu", "tanh", "gelu", "silu", "elu", "leaky_relu", "sigmoid", "identity"))
 # Any: attrs types a validator by the field it is first used in.
 _positive: Any = optional(gt(0))
@@ -150,7 +151,7 @@ class ResidualMlpConfig(glulam.LayerConfig):
 
     @property
     def width(self) -> int:
-        """Width of the output."""
+        """Width of the output; GlulamError where it follows from `in_dim`, which is not inferred yet."""
         return _known("in_dim", self.in_dim) if self.out_dim is None else self.out_dim
 
     def build(self) -> ResidualMlp:
@@ -228,7 +229,7 @@ class FlattenConfig(glulam.LayerConfig):
 
     @property
     def out_dim(self) -> int:
-        """All numbers of the set."""
+        """All numbers of the set; GlulamError where a size is neither given nor inferred yet."""
         return _known("num_vectors", self.num_vectors) * _known("in_dim", self.in_dim)
 
     def build(self) -> Flatten:

@@ -13,7 +13,7 @@ class Multiply(nn.Module):
     """Multiplies tensors of one shape, number by number."""
 
     def forward(self, first: Tensor, *others: Tensor) -> Tensor:
-        """Return the product, of the shape of each input.
+        """Return the product, `[..., dims]` as each input is.
 
         Raises:
             GlulamError: if the shapes differ.

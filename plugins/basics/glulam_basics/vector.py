@@ -52,7 +52,11 @@ class VectorShaper(nn.Module):
             self.register_buffer(name, value, persistent=normalize)
 
     def initialize_to_environment(self, env: EnvSpec, device: torch.device | str = "cpu") -> None:
-        """Refuse a world whose observations are no vector of this width."""
+        """Refuse a world whose observations are no vector of this width.
+
+        Raises:
+            GlulamError: saying what the world shows instead.
+        """
         del device
         if env.box_size != self.out_dim:
             shown = f"{env.box_size} numbers" if env.box else "tokens"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["TOLERANCE", "check"]
 
 TOLERANCE = 1e-5
+"""The largest difference between the policy and its exported form."""
 ROWS = (1, 5)
 STEPS = 3
 

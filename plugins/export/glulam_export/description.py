@@ -35,7 +35,7 @@ def describe(
     Args:
         step: the step function.
         form: `torch-export` or `onnx`.
-        inputs: some that it took.
+        inputs: some that it took, `[rows, ...]` by name.
         outputs: what it gave for them.
         versions: of what is particular to the form.
     """

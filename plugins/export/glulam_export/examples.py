@@ -28,7 +28,7 @@ def draw_inputs(step: StepFunction, rows: int, generator: Generator) -> dict[str
 
 
 def observe(env: EnvSpec, rows: int, generator: Generator) -> Tensor:
-    """Return observations: some tokens of known features, the first of them global, the rest padding."""
+    """Return observations `[rows, tokens, columns]` or `[rows, *box]`: known features, a global one first, padding."""
     if env.tokens is None:
         return _draw(env, "env_obs", rows, generator)
     shape = (rows, env.num_tokens)

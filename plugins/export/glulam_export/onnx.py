@@ -34,7 +34,11 @@ TALKERS = ("torch.onnx", "onnxscript", "onnx_ir")
 
 
 def write_model(policy: Policy, out: Path) -> list[Path]:
-    """Write a policy's model and its description; see `glulam_export.exporters.to_onnx`."""
+    """Write a policy's model and its description; see `glulam_export.exporters.to_onnx`.
+
+    Raises:
+        GlulamError: if a package is missing, a layer has no ONNX form, or what was made computes something else.
+    """
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         msg = f"--to onnx needs {', '.join(missing)}: pip install {' '.join(missing)}"

@@ -211,5 +211,8 @@ class PettingZooEnvironments:
 
 
 gymnasium_environments = GymnasiumEnvironments()
+"""The family `gymnasium`: `spec(task)` and `make(task, num_envs=, seed=)`."""
 minigrid_environments = MiniGridEnvironments()
+"""The family `minigrid`, likewise; worlds of tokens."""
 pettingzoo_environments = PettingZooEnvironments()
+"""The family `pettingzoo`, likewise; parallel games of several agents."""

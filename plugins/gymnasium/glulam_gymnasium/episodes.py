@@ -45,7 +45,11 @@ class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._masks = masks
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start the next episode, from a seed of its own; a given one is taken, and is the world's from now on."""
+        """Start the next episode, from a seed of its own; a given one is taken, and is the world's from now on.
+
+        Raises:
+            GlulamError: if the action mask has another shape than at first.
+        """
         if seed is None:
             seed = episode_seed(self._seed, self._copy, self._next)
         else:
@@ -55,7 +59,11 @@ class Episodes(gymnasium.Wrapper[Any, Any, Any, Any]):
         return observation, self._mask(info)
 
     def step(self, action: object) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Apply an action."""
+        """Apply an action.
+
+        Raises:
+            GlulamError: as for `reset`.
+        """
         observation, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
             observation = deepcopy(observation)  # the next episode may be written over it

@@ -142,7 +142,7 @@ class GymnasiumEnvironment(Rows):
         self._gathered: object = None  # the array that is `env_obs` itself
 
     def reset(self) -> TensorDict:
-        """Start the next episode in every copy; rewards and flags are zero.
+        """Start the next episode in every copy and return a TensorDict `[B]`; rewards and flags are zero.
 
         Raises:
             GlulamError: if the environment is closed, or an observation is not finite.
@@ -158,7 +158,7 @@ class GymnasiumEnvironment(Rows):
         return self._output()
 
     def step(self, actions: Tensor) -> TensorDict:
-        """Apply one action a row.
+        """Apply one action a row and return what follows, a TensorDict `[B]`.
 
         Args:
             actions: as `glulam.checked_actions` takes them; numbers beyond their bounds are clipped to them.

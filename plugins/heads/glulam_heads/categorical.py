@@ -16,7 +16,7 @@ __all__ = ["CategoricalHead", "lowest"]
 
 
 def lowest(like: Tensor) -> float:
-    """Return the lowest finite number of a tensor's dtype."""
+    """Return the lowest finite number of the dtype of a tensor of any shape, `[...]`."""
     return torch.finfo(like.dtype).min
 
 
@@ -59,7 +59,7 @@ class CategoricalHead(ActionHead):
         return self._log_prob(full, actions), entropy, full
 
     def forward(self, logits: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Act."""
+        """Act: see `act`; logits are `[B, actions]`."""
         return self.act(logits, mask)
 
     @abstractmethod

@@ -85,7 +85,7 @@ class GaussianDistribution(ActionHead):
         return log_prob.to(means.dtype), entropy.to(means.dtype).expand(means.shape[0])
 
     def forward(self, means: Tensor) -> tuple[Tensor, Tensor]:
-        """Act."""
+        """Act: see `act`; means are `[B, numbers]`."""
         return self.act(means)
 
     def _noise(self, own: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ ENDLESS = 1e30  # simulators write "no bound" as the largest float32, in whose u
 
 
 def middles_and_half_ranges(actions: ActionSpec, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Return the middle of each number's range and half its width, in the world's order.
+    """Return the middle of each number's range and half its width, `[numbers]` each, in the world's order.
 
     Without a bound on one side or on both the half range is 1, and the middle the number closest to 0 that is 1 or
     more away from the bound there is.

@@ -67,6 +67,7 @@ class MettaGridEnvironments:
 
 
 environments = MettaGridEnvironments()
+"""The family `mettagrid`: `spec(task)` and `make(task, num_envs=, seed=)`."""
 
 
 def _task(text: str) -> Task:

@@ -32,7 +32,12 @@ TOLERANCE = 1e-5
 
 
 def write_bundle(policy: Policy, out: Path, *, greedy: bool, seed: int | None) -> list[Path]:
-    """Write a bundle; see `glulam_mettagrid.exporters.to_mettagrid`."""
+    """Write a bundle; see `glulam_mettagrid.exporters.to_mettagrid`.
+
+    Raises:
+        GlulamError: if the environment is none of mettagrid's, the policy reads what its runner does not tell, or the
+            bundle cannot be written or computes something else.
+    """
     _check_world(policy)
     spec = {
         "class_path": CLASS,

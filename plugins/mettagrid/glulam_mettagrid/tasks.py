@@ -49,7 +49,12 @@ TMAZE = """
 
 @attrs.frozen(kw_only=True)
 class Task:
-    """A game and its maps: `map_for_seed(s)` is the map of the episode with seed s."""
+    """A game and its maps: `map_for_seed(s)` is the map of the episode with seed s.
+
+    Attributes:
+        config: the game, without a map.
+        map_for_seed: the map of an episode, by its seed.
+    """
 
     config: MettaGridConfig
     map_for_seed: Callable[[int], MapBuilderConfig[Any]]

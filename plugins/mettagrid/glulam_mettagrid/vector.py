@@ -135,7 +135,7 @@ class MettaGridEnvironment:
         )
 
     def reset(self) -> TensorDict:
-        """Start the next episode in every simulation; rewards and flags are zero.
+        """Start the next episode in every simulation and return a TensorDict `[B]`; rewards and flags are zero.
 
         Raises:
             GlulamError: if the environment is closed, or an observation outgrows its tokens.

@@ -24,6 +24,13 @@ class EnsembleClassConfig(glulam.PolicyConfig):
     Attributes:
         name: of the policy.
         members: how many encoders there are.
+        obs_shaper: makes tokens of an observation.
+        tokenizer: makes features of tokens.
+        encoder: the config that each encoder is built from.
+        critic: the value head.
+        action_embedding: a vector an action.
+        actor: compares the mean with these.
+        action_head: draws actions and scores them.
     """
 
     name: str = "ensemble_class"

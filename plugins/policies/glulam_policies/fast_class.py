@@ -20,6 +20,15 @@ class FastClassConfig(glulam.PolicyConfig):
 
     A policy class may build as much or as little from layer configs as it likes. This one takes from the
     registry what is hard to write (shaper, memory, action embedding, head) and writes the rest itself.
+
+    Attributes:
+        name: the policy's.
+        num_channels: channels of the box; None for one a name of the world.
+        channels: channels of the two convolutions.
+        hidden_size: width of the encoding and of the memory.
+        critic_size: width of the value head's hidden layer.
+        actor_size: width of the query that is compared with actions.
+        embed_dim: width of an action's embedding.
     """
 
     name: str = "fast_class"

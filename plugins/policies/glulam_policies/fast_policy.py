@@ -51,7 +51,11 @@ class FastPolicy(glulam.Policy):
         return self.conv2.out_channels * sizes[0] * sizes[1]
 
     def initialize_to_environment(self, env: glulam.EnvSpec, device: torch.device | str = "cpu") -> None:
-        """Follow to a world of the same view: the convolutions count its cells."""
+        """Follow to a world of the same view: the convolutions count its cells.
+
+        Raises:
+            GlulamError: if the view has another size.
+        """
         if (env.view_height, env.view_width) != self.view:
             found = f"{env.view_height} x {env.view_width}, the policy was made for {self.view[0]} x {self.view[1]}"
             msg = f"environment {env.name!r} has a view of {found}; train a new one, or take a policy that reads tokens"

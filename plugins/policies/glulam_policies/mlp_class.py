@@ -36,7 +36,14 @@ class MlpClassConfig(glulam.PolicyConfig):
 
 @glulam.layer
 class ChoiceKeys(glulam.LayerConfig):
-    """The keys of the policy's own action head: all that the outside needs to know of it."""
+    """The keys of the policy's own action head: all that the outside needs to know of it.
+
+    Attributes:
+        in_key: the logits.
+        actions_key: the actions that are drawn, or were taken.
+        log_prob_key: their log-probabilities.
+        entropy_key: the entropy of the choice.
+    """
 
     in_key: str = glulam.reads(default="logits", shape="A")
     actions_key: str = glulam.writes(default="actions", dtype="int64", shape="", phase="act")

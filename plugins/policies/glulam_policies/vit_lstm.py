@@ -17,6 +17,17 @@ class VitLstmConfig(glulam.PolicyConfig):
 
     The order of the attributes is the order of execution; the names of the attributes are the names of the layers.
     To change a layer, give another config for it: `VitLstmConfig(memory=glulam.layer_config("gru", ...))`.
+
+    Attributes:
+        name: the policy's.
+        obs_shaper: makes tokens of an observation.
+        tokenizer: makes features of tokens.
+        latent: reads them into a few latent tokens.
+        encoder: self-attention over these.
+        critic: the value head.
+        action_embedding: a vector an action.
+        actor: compares the memory's output with these.
+        action_head: draws actions and scores them.
     """
 
     name: str = "vit_lstm"

@@ -73,7 +73,11 @@ class BoxShaper(Shaper):
         super().initialize_to_environment(env, device)
 
     def fitting(self, env: EnvSpec, new: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the new names for which there are channels: those of things must have one, those of actions may."""
+        """Return the new names for which there are channels: those of things must have one, those of actions may.
+
+        Raises:
+            GlulamError: if there are more new things than channels to spare.
+        """
         done = action_names(env)
         things = tuple(name for name in new if name not in done)
         names = len(self.vocabulary)

@@ -23,8 +23,10 @@ __all__ = ["GLOBAL", "PADDING", "TokenShaper"]
 
 LOCATIONS = 256  # location bytes
 CODES = LOCATIONS**3  # of location, feature id and value
-PADDING = 255  # the location byte and the row of a token that is none
-GLOBAL = 254  # the location byte of a token that belongs to no place
+PADDING = 255
+"""The location byte, and the row of the table, of a token that is none."""
+GLOBAL = 254
+"""The location byte of a token that belongs to no place."""
 
 
 class TokenShaper(Shaper):
@@ -52,7 +54,11 @@ class TokenShaper(Shaper):
         self.initialize_to_environment(self.env)
 
     def fitting(self, env: EnvSpec, new: tuple[str, ...]) -> tuple[str, ...]:
-        """Return all new names; GlulamError if there are more than 255 with them."""
+        """Return all new names.
+
+        Raises:
+            GlulamError: if there are more than 255 with them.
+        """
         self._check_count(len(self.vocabulary) + len(new), f"with environment {env.name!r} there are")
         return new
 
@@ -80,7 +86,7 @@ class TokenShaper(Shaper):
         return tokens, mask.squeeze(-1)
 
     def repeated(self, env_obs: Tensor) -> tuple[Tensor, Tensor] | tuple[Repeated, Repeated]:
-        """Return the same, by the distinct tokens where they repeat often."""
+        """Return what `forward` does of `[B, tokens, columns]`, by the distinct tokens where they repeat often."""
         # The location last, so that codes of a world with few features are near to each other.
         codes = meaning_codes(env_obs) * LOCATIONS + env_obs[..., 0]  # (B, N)
         found = Repeated.of(env_obs, codes, CODES)

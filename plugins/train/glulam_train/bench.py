@@ -34,6 +34,7 @@ PARTS = {
     "learning": "gradients, clipping, Adam",
     "rest": "buffer, advantages, losses, statistics",
 }
+"""What the time of an update is divided among, and what each part is."""
 
 
 class Stopwatch:

@@ -130,6 +130,9 @@ class ExperienceBuffer:
             td: the step itself, `[B]`, as given to `store`.
             state: the memory before it, `[B]`, keys `(layer, tensor)`.
             rows: those that are meant, where they are not all B.
+
+        Raises:
+            GlulamError: if a key that is to be stored is missing, or of another shape than its spec.
         """
         for key, tensor in self.starts.items():
             column = tensor[rows, t // self.segment]
@@ -146,7 +149,11 @@ class ExperienceBuffer:
             column.copy_(_found(td, key, column.shape))
 
     def finish(self, td: TensorDictBase, rows: slice = ALL) -> None:
-        """Store of the step after the last one what the next step's is wanted of, a TensorDict `[B]`."""
+        """Store of the step after the last one what the next step's is wanted of, a TensorDict `[B]`.
+
+        Raises:
+            GlulamError: as for `start`.
+        """
         for key, tensor in self.following.items():
             column = tensor[rows, -1]
             column.copy_(_found(td, key, column.shape))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["COMPUTED", "check_losses", "check_settings", "checked_result"]
 
 COMPUTED = {"advantages", "returns", "valid"}
+"""Keys that the trainer fills in after a rollout."""
 
 
 def check_settings(settings: TrainSettings, world: World) -> None:

@@ -26,8 +26,8 @@ def first_not_finite(
 
     Args:
         policy: with the gradients of the step that went wrong.
-        td: the steps, as given to `Policy.evaluate`.
-        state: the memory before them.
+        td: the steps `[B, T]`, as given to `Policy.evaluate`.
+        state: the memory before them, `[B]`.
         losses: by name.
     """
     for name, weight in policy.named_parameters():

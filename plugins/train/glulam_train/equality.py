@@ -20,7 +20,7 @@ __all__ = ["check_equal"]
 
 
 def check_equal(tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
-    """Refuse to go on where ranks have come apart.
+    """Refuse to go on where ranks have come apart: where tensors (`[...]`, by name) are not the same on all.
 
     Raises:
         RankError: naming the first tensor that differs, and the rank.

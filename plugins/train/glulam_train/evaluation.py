@@ -117,7 +117,11 @@ def play_episodes(  # noqa: PLR0913 - each an independent, named choice
 
 
 def random_return(env_uri: str, episodes: int, seed: int) -> dict[str, Any]:
-    """Play episodes with actions drawn uniformly and return the same report, `checkpoint` being None."""
+    """Play episodes with actions drawn uniformly and return the same report, `checkpoint` being None.
+
+    Raises:
+        GlulamError: if `episodes` is less than 1 or `seed` negative, or there is no such environment.
+    """
     actions = glulam.environment_spec(env_uri).actions
     played = _play(env_uri, lambda td: _random_actions(actions, td.batch_size[0]), episodes, seed)
     return _report(played, env_uri) | {"checkpoint": None}

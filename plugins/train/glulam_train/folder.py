@@ -132,7 +132,11 @@ class RunFolder:
             self.metrics.touch()
 
     def write_settings(self, settings: TrainSettings) -> None:
-        """Write the settings, whole or not at all, and drop what an earlier process left: an end, half a file."""
+        """Write the settings, whole or not at all, and drop what an earlier process left: an end, half a file.
+
+        Raises:
+            GlulamError: if the folder cannot be written.
+        """
         with self._writing():
             self.end.unlink(missing_ok=True)
             for part in self.path.glob(f".{self.checkpoint.name}.*.part"):
@@ -204,7 +208,11 @@ class RunFolder:
         return ResumePoints(self.points, settings.keep_checkpoints)
 
     def cut_metrics(self, agent_steps: int) -> list[dict[str, Any]]:
-        """Drop the rows after `agent_steps`, and a line that was cut short, and return the others."""
+        """Drop the rows after `agent_steps`, and a line that was cut short, and return the others.
+
+        Raises:
+            GlulamError: if the folder cannot be written.
+        """
         rows = [row for row in self.read_metrics() if row["agent_steps"] <= agent_steps]
         with self._writing():
             replace_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))

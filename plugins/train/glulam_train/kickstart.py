@@ -91,11 +91,11 @@ class KickstartLoss:
         self.teacher.reset_memory()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what tells the teacher from another: the checksum of its checkpoint."""
+        """Return what tells the teacher from another, the checksum of its checkpoint: uint8 `[32]`."""
         return {"teacher": self.digest}
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Refuse to go on with another teacher.
+        """Refuse to go on with another teacher than that of `state_dict`, uint8 `[32]`.
 
         Raises:
             GlulamError: if the checkpoint was replaced since.

@@ -18,7 +18,14 @@ KIND = "glulam_train.kind"
 
 @attrs.frozen
 class Kind:
-    """A kind of value; `read` turns plain values into it or raises, `accepts` looks at the result."""
+    """A kind of value; `read` turns plain values into it or raises, `accepts` looks at the result.
+
+    Attributes:
+        expected: what to write, as messages say it.
+        read: turns a plain value into the field's, or raises TypeError or ValueError.
+        accepts: whether the result is in range.
+        optional: whether null is a value too.
+    """
 
     expected: str
     read: Callable[[Any], Any]
@@ -97,7 +104,11 @@ def names(*, optional: bool = False) -> Kind:
 
 
 def groups() -> Kind:
-    """Return lists of parameter groups, each with its layers and a rate, a decay or both."""
+    """Return lists of parameter groups, each with its layers and a rate, a decay or both.
+
+    Raises:
+        TypeError, ValueError: while it reads, for a group that is none; `Kind.parse` turns them into a message.
+    """
     told = "a list such as [{layers: [critic], learning_rate: 3e-4, weight_decay: 0.0}]"
     return Kind(told, lambda value: tuple(_group(item) for item in _listed(value)), lambda value: True)  # noqa: ARG005
 

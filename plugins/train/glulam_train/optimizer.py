@@ -84,7 +84,8 @@ class Optimizer:
     def step(self, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Take one step down the gradient of a loss, unless it is not finite; return loss and norm of the gradient.
 
-        Both are of the sum over all ranks. A loss without gradient is that of a rank that has nothing to add.
+        Both are scalars `[]`, of the sum over all ranks. A loss without gradient is that of a rank that has nothing to
+        add.
         """
         self.adam.zero_grad(set_to_none=True)
         if loss.requires_grad:
@@ -98,14 +99,14 @@ class Optimizer:
         return total, norm
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """Return Adam's state as tensors named `WEIGHT/STATE`."""
+        """Return Adam's state as tensors named `WEIGHT/STATE`, each `[...]` as its weight or `[]`."""
         state = self.adam.state
         return {
             f"{name}/{key}": value for name, weight in self._named() for key, value in state.get(weight, {}).items()
         }
 
     def load_state_dict(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Take what `state_dict` returned."""
+        """Take what `state_dict` returned, each `[...]` as its weight or `[]`."""
         found: dict[str, dict[str, torch.Tensor]] = {}
         for path, value in tensors.items():
             name, _, key = path.rpartition("/")

@@ -52,7 +52,7 @@ class PredictionLoss(nn.Module):
         return counted
 
     def forward(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of a minibatch and what to log about it."""
+        """Return the loss of a minibatch (a scalar) and what to log about it; both arguments are `[S, T]` steps."""
         config = self.config
         counted = self.counted(stored)  # (S, T)
         predicted = self.map(current[config.in_key][counted])  # (M, K)

@@ -88,7 +88,11 @@ class Ranks:
         return self.rank == 0
 
     def use_timeout(self, seconds: float) -> None:
-        """Take a rank that does not answer for so long for lost, from now on."""
+        """Take a rank that does not answer for so many seconds for lost, from now on.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size > 1:
             with self._contact():
                 self._group = distributed.new_group(timeout=timedelta(seconds=seconds))
@@ -107,7 +111,11 @@ class Ranks:
         return f"cuda:{self.local_rank}"
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Return the sum of a tensor over all ranks, the same to the bit on each."""
+        """Return the sum of a tensor `[...]` over all ranks, the same to the bit on each.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size == 1:
             return tensor
         total = tensor.detach().clone()
@@ -116,7 +124,7 @@ class Ranks:
         return total
 
     def sum_gradients(self, parameters: Sequence[Tensor]) -> bool:
-        """Replace gradients by their sums over all ranks; return whether those are finite.
+        """Replace gradients, `[...]` each, by their sums over all ranks; return whether those are finite.
 
         One that a rank lacks counts as zeros; one that all lack stays None. Where a sum is not finite all gradients
         are left as each rank made them, to find out whose fault it is.
@@ -149,7 +157,7 @@ class Ranks:
         return [own / total if total else 1 / self.size for own, total in zip(counts, totals, strict=True)]
 
     def moments(self, values: Tensor) -> tuple[int, float, float]:
-        """Return number, mean and variance (of the whole population) of the values of all ranks."""
+        """Return number, mean and variance (of the whole population) of the values `[n]` of all ranks."""
         count = values.numel()
         mean, variance = (float(values.mean()), float(values.var(correction=0))) if count else (0.0, 0.0)
         if self.size == 1:
@@ -164,7 +172,11 @@ class Ranks:
         return int(total), float(middle), float(spread)
 
     def gather_tensors(self, tensor: Tensor) -> list[Tensor]:
-        """Return the tensor of each rank, in order; shapes are alike."""
+        """Return the tensor `[...]` of each rank, in order; shapes are alike.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size == 1:
             return [tensor]
         found = [torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device) for _ in range(self.size)]
@@ -173,7 +185,11 @@ class Ranks:
         return found
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite tensors with those of the first rank."""
+        """Overwrite tensors, each `[...]`, with those of the first rank.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size == 1:
             return
         with torch.no_grad(), self._contact():
@@ -183,7 +199,11 @@ class Ranks:
                 tensor.copy_(whole)
 
     def gather(self, value: T) -> list[T]:
-        """Return a plain value of each rank, in order."""
+        """Return a plain value of each rank, in order.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size
@@ -192,7 +212,11 @@ class Ranks:
         return found
 
     def collect(self, value: T) -> list[T]:
-        """Return a value of each rank, in order, on the first; nothing on the others."""
+        """Return a value of each rank, in order, on the first; nothing on the others.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size == 1:
             return [value]
         found: list[Any] | None = [None] * self.size if self.is_first else None
@@ -201,7 +225,11 @@ class Ranks:
         return found or []
 
     def deal(self, values: Sequence[T]) -> T:
-        """Give each rank one of the values that the first has."""
+        """Give each rank one of the values that the first has.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size == 1:
             return values[0]
         dealt: list[Any] = [None]
@@ -211,7 +239,11 @@ class Ranks:
         return value
 
     def tell(self, value: T) -> T:
-        """Return the first rank's value on all."""
+        """Return the first rank's value on all.
+
+        Raises:
+            RankError: if a rank does not answer in time, or its process has ended.
+        """
         if self.size == 1:
             return value
         told: list[Any] = [value]

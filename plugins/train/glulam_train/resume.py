@@ -44,6 +44,12 @@ class Point:
     """A verified point: its folder, `agent_steps`, the number of the `boundary`, and the trainer's state.
 
     `others` is that of the trainers of the other ranks; `policy` the policy's file, where the folder is elsewhere.
+
+    Attributes:
+        path: the folder of the point.
+        agent_steps: agent-steps trained before it.
+        header: counters and checks, as plain values.
+        tensors: weights, optimiser, buffer and random states by name.
     """
 
     path: Path

@@ -36,7 +36,15 @@ RECENT = 100  # episodes, at least, in the running mean of returns
 
 @attrs.frozen
 class Outcome:
-    """What each action of a rollout led to, each `[B, H]`, and which actions count at all (`valid_t`)."""
+    """What each action of a rollout led to, each `[B, H]`, and which actions count at all (`valid_t`).
+
+    Attributes:
+        reward_tp1: what action t earned.
+        value_tp1: the value of what it led to: of the final observation where an episode was cut off.
+        done_tp1: whether it ended the episode.
+        truncated_tp1: whether the episode was cut off after it.
+        valid_t: whether action t counts.
+    """
 
     reward_tp1: Tensor
     value_tp1: Tensor
@@ -165,7 +173,11 @@ class Rollout:
         self.outcome = Outcome.empty(self.rows, horizon, dtype=policy.dtype, device=policy.device)
 
     def enter(self, worlds: Sequence[World]) -> None:
-        """Go on in other worlds of the same kind, from empty memory; unfinished episodes do not count."""
+        """Go on in other worlds of the same kind, from empty memory; unfinished episodes do not count.
+
+        Raises:
+            GlulamError: if a world cannot be entered, with what it raised.
+        """
         self.policy.reset_memory()
         self.lanes = []
         for world in worlds:
@@ -192,7 +204,11 @@ class Rollout:
 
     @torch.no_grad()  # not inference_mode: the policy's memory is written here and cleared elsewhere
     def collect(self, buffer: ExperienceBuffer) -> Outcome:
-        """Fill the buffer with H steps; what it returns is valid until the next call."""
+        """Fill the buffer with H steps; what it returns is valid until the next call.
+
+        Raises:
+            GlulamError: if the world fails, with what it raised.
+        """
         for t in range(self.horizon):
             for lane in self.lanes:
                 if t:

@@ -29,6 +29,39 @@ class TrainSettings:
     The defaults learn `mettagrid:forage`. `steps` counts agent-steps. An update plays `horizon` steps of every agent
     and learns from them `epochs` times over, in `minibatches` parts of whole segments.
 
+    Attributes:
+        policy: the name or path of a policy.
+        env: an environment, such as mettagrid:forage.
+        steps: agent-steps to train for.
+        seed: of weights, actions and episodes.
+        losses: names of losses, or mappings of a loss and its fields.
+        num_envs: environments that are played side by side.
+        horizon: steps of each agent in a rollout.
+        segment: steps that memory is trained through; None for the horizon.
+        burn_in: steps at the start of a segment that only bring its memory up to date.
+        epochs: passes over a rollout.
+        minibatches: parts of a pass, one optimiser step each.
+        learning_rate: Adam's, at its height; a step's size.
+        schedule: `constant`, or `linear` or `cosine` down to 0 at the last step.
+        warmup_steps: agent-steps in which the learning rate rises to its full size.
+        adam_eps: Adam's epsilon.
+        weight_decay: decoupled, as in AdamW.
+        groups: layers with a rate or decay of their own.
+        freeze: layers that are not trained.
+        init_from: a checkpoint to take weights from.
+        init_layers: which layers are taken from it; None for all.
+        init_learn_names: whether names that are new in this world get rows to be learned, or are masked.
+        normalize_returns: whether rewards are divided by the spread of returns.
+        gamma: discount of a step.
+        gae_lambda: 0 trusts the values, 1 the rewards.
+        max_grad_norm: the norm at which gradients are clipped.
+        device: of torch, such as cpu or cuda.
+        rank_timeout: seconds after which a rank that is silent is lost.
+        threads: of torch; None for as many as it chooses.
+        checkpoint_interval: agent-steps between two points to resume from; first and last are saved in any case.
+        keep_checkpoints: how many of the latest points are kept.
+        tensorboard: whether scalars are written for TensorBoard.
+
     Raises:
         GlulamError: if a value is out of range, naming the field and what to write.
     """

@@ -99,7 +99,7 @@ class Trainer:
         return self.ranks.size * self.rollout.rows * self.settings.horizon
 
     def shared(self) -> dict[str, Tensor]:
-        """Return what is the same on all ranks: weights and statistics by name."""
+        """Return what is the same on all ranks, weights and statistics by name, each `[...]` as it is."""
         tensors = {name: value for name, value in self.policy.state_dict().items() if isinstance(value, torch.Tensor)}
         tensors |= {name: weight.detach() for name, weight in self._own_weights().items()}
         if self.reward_scale is not None:

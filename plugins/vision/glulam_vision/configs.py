@@ -70,7 +70,7 @@ class CnnConfig(glulam.LayerConfig):
         return self.channels[-1] * height * width
 
     def build(self) -> Cnn:
-        """Return the module."""
+        """Return the module; GlulamError where a size is neither given nor inferred yet."""
         from glulam_vision.cnn import Cnn
 
         return Cnn(
@@ -117,7 +117,7 @@ class PatchEncoderConfig(glulam.LayerConfig):
         return -(-height // self.patch_size) * -(-width // self.patch_size)
 
     def build(self) -> PatchEncoder:
-        """Return the module."""
+        """Return the module; GlulamError where a size is neither given nor inferred yet."""
         from glulam_vision.patch_encoder import PatchEncoder
 
         return PatchEncoder(_known_shape(self, "patch_encoder"), self.out_dim, patch_size=self.patch_size)
@@ -145,7 +145,7 @@ class CellEmbeddingConfig(glulam.LayerConfig):
     embedding_std: float | None = attrs.field(default=None, validator=optional(ge(0)))
 
     def build(self) -> CellEmbedding:
-        """Return the module."""
+        """Return the module; GlulamError where a size is neither given nor inferred yet."""
         from glulam_vision.cell_embedding import CellEmbedding
 
         if self.in_channels is None:

@@ -26,7 +26,12 @@ WARM, TIMED = 1, 3  # updates of a trial
 
 @attrs.frozen
 class Pace:
-    """How fast a variant trains, and how long its process takes before and after."""
+    """How fast a variant trains, and how long its process takes before and after.
+
+    Attributes:
+        steps_per_second: agent-steps a second while it trains.
+        startup: seconds before and after.
+    """
 
     steps_per_second: float
     startup: float
@@ -34,7 +39,13 @@ class Pace:
 
 @attrs.frozen
 class Budget:
-    """What is left to run, and how long that takes."""
+    """What is left to run, and how long that takes.
+
+    Attributes:
+        cells: the runs that are left.
+        paces: by variant, how fast it trains.
+        jobs: how many runs go on at a time.
+    """
 
     cells: tuple[Cell, ...]
     paces: Mapping[str, Pace]

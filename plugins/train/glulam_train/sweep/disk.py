@@ -121,7 +121,11 @@ def held(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Say what to do where a sweep's folder cannot be written."""
+    """Say what to do where a sweep's folder cannot be written.
+
+    Raises:
+        GlulamError: in place of an OSError.
+    """
     try:
         yield
     except OSError as error:

@@ -24,7 +24,11 @@ Key = tuple[str, int]
 
 @attrs.frozen
 class Cell:
-    """One run: a variant with a seed, in a folder of its own, after another run if need be."""
+    """One run: a variant with a seed, in a folder of its own, after another run if need be.
+
+    Attributes:
+        settings: of the run, whole.
+    """
 
     variant: str
     seed: int
@@ -43,7 +47,13 @@ class Cell:
 
 @attrs.frozen
 class Plan:
-    """All runs of a sweep in the order in which they may start, and the policies written out."""
+    """All runs of a sweep in the order in which they may start, and the policies written out.
+
+    Attributes:
+        folder: of the sweep.
+        cells: the runs.
+        policies: by variant, the policy as plain values.
+    """
 
     sweep: Sweep
     folder: Path

@@ -39,7 +39,13 @@ class After:
 
 @attrs.frozen
 class Variant:
-    """One variant; `settings` are plain and whole but for policy, seed and what stands for `{after}`."""
+    """One variant; `settings` are plain and whole but for policy, seed and what stands for `{after}`.
+
+    Attributes:
+        name: the variant's.
+        changes: what `set`, `replace`, `remove` and `insert` say.
+        seeds: one run each.
+    """
 
     name: str
     policy: str
@@ -51,7 +57,14 @@ class Variant:
 
 @attrs.frozen
 class Sweep:
-    """A sweep: its file, what that holds, and its variants in the order of the file."""
+    """A sweep: its file, what that holds, and its variants in the order of the file.
+
+    Attributes:
+        path: the file.
+        content: what it holds, as plain values.
+        variants: in the order of the file.
+        threshold: a return to reach, if one is asked for.
+    """
 
     path: Path
     content: dict[str, Any]
