@@ -40,6 +40,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "code"  # a docstring's `name` is code, as in Markdown
+smartquotes = False  # `--out` is an option, and quotes stay as they are typed
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100

@@ -2,6 +2,7 @@
 
 import re
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 import torch
@@ -12,6 +13,23 @@ from glulam_train.settings import read_settings
 from glulam_train.sweep.plan import make_plan
 from glulam_train.sweep.sweep_file import read_sweep
 from tests.evidence.record import ROOT
+
+# Every address outside that a page links to; nothing here may ask whether it answers, so look when you add one.
+ADDRESSES = {"https://hypothesis.readthedocs.io"}
+
+
+def test_links_that_leave_the_site_are_known_and_well_formed():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    found = {link for page in pages for link in re.findall(r"https?://[^\s)>`\"']+", page.read_text(encoding="utf-8"))}
+    assert found == ADDRESSES
+    assert all(urlsplit(link).scheme == "https" and "." in urlsplit(link).hostname for link in found)
+
+
+def test_links_of_the_readme_lead_to_files():
+    """Sphinx follows the links of the site; the front door stands outside."""
+    links = re.findall(r"\]\(([^)#]+)(?:#[\w-]*)?\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def blocks(page, language):
