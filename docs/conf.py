@@ -22,12 +22,11 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["news/[0-9]*", "news/template.md"]  # the changelog's page gathers the fragments
 nitpicky = True
 # Types of other projects: their sites cannot be asked while this one is built, since nothing here reads the network.
-nitpick_ignore_regex = [("py:.*", r"(?!glulam).*")]
-# What a public name holds or takes, and nobody handles by itself.
+nitpick_ignore_regex = [("py:.*", r"(?!glulam).*"), ("py:class", r"glulam(\.\w+)*\._\w+\..*")]
+# What a public name holds or takes, and nobody handles by itself; so are the types of private modules, above.
 nitpick_ignore = [
     ("py:class", name)
     for name in (
-        "glulam._discovery.EntryPoint",
         "glulam.config.T",
         "glulam.index.Index",
         "glulam.memory.Slots",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_doc", "left_out", "public_modules", "public_names", "setup", "shown_modules"]
 
-CORE = ("glulam", "glulam.interop.torchrl", "glulam.testing", "glulam.testing.strategies")
+CORE = ("glulam", "glulam.interop.torchrl", "glulam.picture", "glulam.testing", "glulam.testing.strategies")
 PACKAGES = [f"glulam_{folder.parent.name}" for folder in Path(__file__).parents[1].glob("plugins/*/pyproject.toml")]
 
 

@@ -128,7 +128,16 @@ class Stored:
 class Blueprint:
     """A policy as a picture shows it; `env` None: nothing is known of the world, and nothing was measured.
 
-    `timing` says under which conditions seconds were measured; `step_seconds` is that of the whole policy's step.
+    `timing` says under which conditions seconds were measured; `step_seconds` is that of the whole policy's step, in seconds.
+
+    Attributes:
+        name: the policy's.
+        env_facts: what is told of the world, as pairs of a word and its value.
+        boards: the world's, one a layer in order of execution, and the losses'.
+        lines: one a key from its writer to its readers.
+        experience: what a buffer stores, a tensor each.
+        faults: of the policy; boards and lines name them by number.
+        advice: what lints say.
     """
 
     name: str
