@@ -128,7 +128,7 @@ class Stored:
 class Blueprint:
     """A policy as a picture shows it; `env` None: nothing is known of the world, and nothing was measured.
 
-    `timing` says under which conditions seconds were measured; `step_seconds` is that of the whole policy's step, in seconds.
+    `timing` says under which conditions seconds were measured; `step_seconds` are those of the whole policy's step.
 
     Attributes:
         name: the policy's.
@@ -138,6 +138,8 @@ class Blueprint:
         experience: what a buffer stores, a tensor each.
         faults: of the policy; boards and lines name them by number.
         advice: what lints say.
+        timing: how the layers were timed, if they were.
+        step_seconds: seconds of a step of the whole policy.
     """
 
     name: str
