@@ -23,6 +23,7 @@ import io
 import json
 import os
 import re
+import site
 import subprocess
 import sys
 import time
@@ -142,6 +143,9 @@ class _Page:
 
     def sh(self, block: Block) -> None:
         self.printed = self.shell(block.text)
+        if "pip install" in block.text:  # a reader's next Python sees it; so must this one
+            for folder in site.getsitepackages():
+                site.addsitedir(folder)
 
     def python(self, block: Block) -> None:
         out = io.StringIO()

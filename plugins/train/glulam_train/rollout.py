@@ -80,7 +80,7 @@ class Episodes:
         self._played = torch.zeros(rows, dtype=torch.int64)
 
     def add(self, reward: Tensor, ended: Tensor, counted: Tensor, rows: slice = ALL) -> None:
-        """Count one step of some rows: what it earned, whose episode ended, and whose action was one."""
+        """Count one step of some rows, `[rows]` each: what it earned, whose episode ended, and whose action was one."""
         returns, lengths = self._returns[rows], self._lengths[rows]
         returns += reward
         lengths += counted

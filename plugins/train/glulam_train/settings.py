@@ -56,6 +56,9 @@ class TrainSettings:
         gae_lambda: 0 trusts the values, 1 the rewards.
         max_grad_norm: the norm at which gradients are clipped.
         device: of torch, such as cpu or cuda.
+        buffer_device: where the experience buffer lies, `policy` (beside the policy) or `cpu`.
+        env_workers: processes that step the environments; 0 for none beside this one.
+        env_groups: parts of the environments that the policy acts in by turns.
         rank_timeout: seconds after which a rank that is silent is lost.
         threads: of torch; None for as many as it chooses.
         checkpoint_interval: agent-steps between two points to resume from; first and last are saved in any case.

@@ -136,7 +136,7 @@ class World:
 
 
 def check_ids(ids: Tensor, spec: EnvSpec) -> None:
-    """Refuse ids of rows that would not be rows' own once those of other environments follow them.
+    """Refuse ids of rows, `[B]`, that would not be rows' own once those of other environments follow them.
 
     Raises:
         GlulamError: if one is not below their number.

@@ -13,7 +13,11 @@ __all__ = ["FAILED", "MESSAGE", "RESTART", "ClosedError", "read_byte", "read_mes
 
 # A byte below RESTART is the number of a group that is to be stepped, or has been; RESTART more, of one to restart.
 RESTART = 64
-MESSAGE, FAILED = 128, 129  # a message follows
+"""Asks a worker to start ended episodes anew."""
+MESSAGE = 128
+"""A message follows."""
+FAILED = 129
+"""A message follows that says what went wrong."""
 LENGTH = struct.Struct("!I")
 
 

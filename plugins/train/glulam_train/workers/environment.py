@@ -48,7 +48,7 @@ class WorkerEnvironment:
         self._steps = 0
 
     def reset(self) -> TensorDict:
-        """Start new episodes in all rows and return their first observations.
+        """Start new episodes in all rows and return their first observations, a TensorDict `[B]`.
 
         Raises:
             GlulamError: if the workers' environments do not show the same, or one of them cannot start.
@@ -91,7 +91,7 @@ class WorkerEnvironment:
         """Have a step begun.
 
         Args:
-            actions: as `glulam.checked_actions` takes them.
+            actions: `[B, ...]`, as `glulam.checked_actions` takes them.
 
         Raises:
             GlulamError: if they are others, or a worker is no more.
@@ -102,7 +102,7 @@ class WorkerEnvironment:
             worker.begin(self._group, self._when)
 
     def receive(self) -> TensorDict:
-        """Wait for the step that was begun and return what follows.
+        """Wait for the step that was begun and return what follows, a TensorDict `[B]`.
 
         Raises:
             GlulamError: if an environment failed in it, or a worker is no more.
@@ -112,7 +112,7 @@ class WorkerEnvironment:
         return self._output()
 
     def step(self, actions: Tensor) -> TensorDict:
-        """Apply `actions` and return what follows."""
+        """Apply `actions` (`[B, ...]`) and return what follows, a TensorDict `[B]`."""
         self.send(actions)
         return self.receive()
 

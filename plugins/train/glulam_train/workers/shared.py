@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIONS", "BUSY", "MARKS", "Field", "as_plain", "map_tensors", "nameless_file"]
 
-# What is shared beside the keys of an environment.
-ACTIONS, MARKS, BUSY = "(actions)", "(rows to restart)", "(seconds in steps)"
+ACTIONS = "(actions)"
+"""Shared beside the keys of an environment: the actions of the step to come."""
+MARKS = "(rows to restart)"
+"""Shared likewise: which rows are to start anew."""
+BUSY = "(seconds in steps)"
+"""Shared likewise: how many seconds each worker has spent in steps."""
 ALIGNMENT = 64  # bytes: a line of cache, so that no two workers write to one
 
 
@@ -59,7 +63,7 @@ def nameless_file() -> int:
 
 
 def map_tensors(file: int, fields: Sequence[Field]) -> dict[str, Tensor]:
-    """Return tensors by name that lie one after another in a file, which is made large enough.
+    """Return tensors by name, `[...]` as their fields say, one after another in a file that is made large enough.
 
     Every process that gives the same fields sees the same numbers; they are zero at first.
     """
