@@ -21,6 +21,7 @@ extensions = [
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["news/[0-9]*", "news/template.md"]  # the changelog's page gathers the fragments
 nitpicky = True
+suppress_warnings = ["ref.python"]  # `bytes` as a type might be one of our attributes of that name
 # Types of other projects: their sites cannot be asked while this one is built, since nothing here reads the network.
 nitpick_ignore_regex = [("py:.*", r"(?!glulam).*"), ("py:class", r"glulam(\.\w+)*\._\w+\..*")]
 # What a public name holds or takes, and nobody handles by itself; so are the types of private modules, above.

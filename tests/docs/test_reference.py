@@ -117,7 +117,7 @@ class Whole:
     ("value", "faults"),
     [
         (undocumented, ["x: no docstring"]),
-        (quiet, ["x: raises GlulamError and does not say so", "x: raises ValueError and does not say so"]),
+        (quiet, ["x: raises ValueError and does not say so", "x: raises glulam.GlulamError and does not say so"]),
         (shapeless, ["x: has tensors and says no shape"]),
         (Halves, ["x: field second is not described", "x: field timeout has no unit", "x.method: no docstring"]),
         (Whole, []),

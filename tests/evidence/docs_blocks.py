@@ -1,5 +1,6 @@
 """Every block of README and site, page by page in order, typed into a fresh environment outside the checkout."""
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def run():
 
     Pages whose blocks are all in that file as they stand keep their rows; without the file all are typed.
     """
-    started, known = commit(), _known()
+    started, known, failed = commit(), _known(), []
     names = {str(page.relative_to(ROOT)): page for page in PAGES}
     left = [name for name, page in names.items() if _digests(page) != [row["sha256"] for row in known.get(name, [])]]
     rows = {name: known[name] for name in names if name not in left}
@@ -27,12 +28,18 @@ def run():
         python = make_environment(folder, [wheel for _, wheel in build_all(folder / "dist").values()])
         for name in left:
             print(name, flush=True)
-            done = run_page(python, names[name], folder / "pages" / name)
+            try:
+                done = run_page(python, names[name], folder / "pages" / name)
+            except RuntimeError as error:
+                failed.append(f"{name}: {error}")
+                continue
             shas = _digests(names[name])
             rows[name] = [
                 {"page": name, **row, "sha256": sha, "commit": started} for row, sha in zip(done, shas, strict=True)
             ]
             write_result("docs_blocks", COMMAND, started, runs=[row for name in names for row in rows.get(name, [])])
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 def _known():
