@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LAST", "allowed_action", "first_reset", "first_step", "offered"]
 
 LAST = ("last_actions", "last_rewards")
+"""Keys that every world offers: what was done last, and what it earned."""
 OLDER = (
     "that is the API of Gym before 0.26; in Gymnasium's, reset(seed=...) returns (observation, info) and step five "
     "values: port it, or wrap it (shimmy.GymV21CompatibilityV0)"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MASK", "Numbers"]
 
 MASK = "action_mask"
+"""The key of a mask of actions, in infos and in TensorDicts."""
 Path = tuple[Any, ...]
 
 

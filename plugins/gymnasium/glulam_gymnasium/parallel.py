@@ -94,7 +94,9 @@ class ParallelGames(Rows):
         self._clear()
 
     def reset(self) -> TensorDict:
-        """Start the next episode of every copy; rewards are zero, and so are the flags of agents that are in the game.
+        """Start the next episode of every copy and return a TensorDict `[B]`.
+
+        Rewards are zero, and so are the flags of agents that are in the game.
 
         Raises:
             GlulamError: if the world is closed, or an observation is not finite.
@@ -111,7 +113,7 @@ class ParallelGames(Rows):
         return self._output()
 
     def step(self, actions: Tensor) -> TensorDict:
-        """Apply one action a row; those of agents that are not in the game are ignored.
+        """Apply one action a row and return a TensorDict `[B]`; agents that are not in the game do nothing.
 
         Args:
             actions: as `glulam.checked_actions` takes them; numbers beyond their bounds are clipped to them.

@@ -182,7 +182,7 @@ class MettaGridEnvironment:
         return picture(self._seen(row, final=final), self._resources)
 
     def render_text(self, row: int, *, final: bool = False) -> str:
-        """Return the same as lines of text, with ANSI colours."""
+        """Return the same as lines of text, with ANSI colours; GlulamError as for `render`."""
         from glulam_mettagrid.picture import text
 
         return text(self._seen(row, final=final), self._resources)

@@ -209,7 +209,7 @@ def _collect(
 
 
 def half_width(returns: Tensor, groups: Tensor) -> float | None:
-    """Return half the width of the 95 % confidence interval of the mean, from sums over groups.
+    """Return half the width of the 95 % confidence interval of the mean of `[n]` returns, from sums over groups, `[n]`.
 
     Agents of one world are not independent, so the group is the unit; None if there is but one.
     """
@@ -224,7 +224,11 @@ def half_width(returns: Tensor, groups: Tensor) -> float | None:
 
 @contextmanager
 def set_aside(policy: Policy, *, greedy: bool) -> Iterator[None]:
-    """Let a policy play from empty memory in evaluation mode; leave it as it was, its memory empty."""
+    """Let a policy play from empty memory in evaluation mode; leave it as it was, its memory empty.
+
+    Raises:
+        GlulamError: if `greedy` is asked for, and the action head knows no such thing.
+    """
     training = policy.training
     policy.eval()
     policy.reset_memory()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FPS", "record"]
 
 FPS = 10.0
+"""Steps a second of a film, unless another number is asked for."""
 SMALLEST = 240  # pixels; smaller pictures are enlarged
 PAPER, INK, FAINT = (33, 37, 41), (255, 255, 255), (165, 172, 180)
 
