@@ -1,16 +1,15 @@
 """How many times faster mettagrid's own runner plays an exported policy when agents act in groups than one by one.
 
-    python -m tests.benchmarks.grouped [POLICY ...]
+    python -m tests.benchmarks.grouped
 
 The two take turns, episode by episode, so that both see the same machine; each number is a median over steps.
 """
 
-import sys
 import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 import torch
 from mettagrid.policy.loader import initialize_or_load_policy
@@ -21,23 +20,29 @@ from mettagrid.simulator.rollout import Rollout
 import glulam
 from glulam_mettagrid.exporters import to_mettagrid
 from glulam_mettagrid.tasks import build_task
+from tests.evidence.record import commit, write_result
+
+__all__ = ["run"]
 
 POLICIES = ("fast", "latent_attn_tiny", "latent_attn_small", "latent_attn_med", "vit_lstm")
 STEPS, ROUNDS = 64, 7
 WAYS = ("grouped", "one by one", "nobody")
 
 
-def main(names):
-    """Print microseconds a step of the world, four agents in it, and their ratio."""
+def run():
+    """Measure and write docs/results/grouped.json: microseconds a step of the world, four agents in it."""
+    started = commit()
     torch.set_num_threads(1)
-    print(f"us a step      {'':<12}" + "".join(f"{way:>12}" for way in WAYS) + "   ratio   ratio of the policies alone")
-    for name in names or POLICIES:
-        grouped, single, nobody = measure(name)
-        alone = (single - nobody) / (grouped - nobody)
-        print(f"{name:<27}{grouped:>12.0f}{single:>12.0f}{nobody:>12.0f}{single / grouped:>8.2f}{alone:>8.2f}")
+    runs = []
+    for name in POLICIES:
+        runs.append({"policy": name, **measure(name)})
+        print(runs[-1], flush=True)
+    command = "python -m tests.benchmarks.grouped"
+    return write_result("grouped", command, started, runs=runs, unit="us a step of four agents", rounds=ROUNDS)
 
 
 def measure(name):
+    """Return the median step of each way, and how many times slower one by one is, with quartiles over rounds."""
     config = build_task("forage").config
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "bundle"
@@ -47,8 +52,16 @@ def measure(name):
     taken = {way: [] for way in WAYS}
     for _ in range(ROUNDS):
         for way in WAYS:
-            taken[way] += play(config, policy, way)
-    return [1e6 * median(taken[way]) for way in WAYS]
+            taken[way].append(1e6 * median(play(config, policy, way)))
+    grouped, single, nobody = (taken[way] for way in WAYS)
+    whole = [one / group for one, group in zip(single, grouped, strict=True)]
+    alone = [(one - none) / (group - none) for one, group, none in zip(single, grouped, nobody, strict=True)]
+    return {
+        **{way: round(median(times), 1) for way, times in taken.items()},
+        "ratio": round(median(whole), 3),
+        "quartiles": [round(value, 3) for value in quantiles(whole)[::2]],
+        "ratio_of_policies": round(median(alone), 3),
+    }
 
 
 class Nobody:
@@ -81,4 +94,4 @@ def play(config, policy, way):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run()
