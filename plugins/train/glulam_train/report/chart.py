@@ -29,6 +29,13 @@ class Line:
     """A line: `x` and `y` of its points (None where there is no value), and what its band goes from and to there.
 
     `thin` lines stay in the background, without a name.
+
+    Attributes:
+        name: beside its end, and in the table of values.
+        low: where the band begins at each point, if there is one.
+        high: where it ends.
+        colour: which of the colours, from 1.
+        dash: which of the dashes, 0 for none.
     """
 
     name: str

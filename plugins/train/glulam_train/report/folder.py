@@ -27,7 +27,12 @@ FILMS = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif"}
 
 @attrs.frozen
 class Film:
-    """An episode as a data URI; `kind` is its media type."""
+    """An episode as a data URI; `kind` is its media type.
+
+    Attributes:
+        name: the file's.
+        uri: the whole of it, in base64.
+    """
 
     name: str
     kind: str

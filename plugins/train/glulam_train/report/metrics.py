@@ -20,6 +20,7 @@ GROUPS = {
     "gradients": "Gradients and learning rate",
     "others": "Other metrics",
 }
+"""Groups of charts on the page, in order, and their headings."""
 
 # The last part of a metric's name: its group, its title, and what it is.
 KNOWN = {

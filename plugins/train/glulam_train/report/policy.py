@@ -31,7 +31,13 @@ class LayerRow:
 
 @attrs.frozen
 class PolicyTable:
-    """The layers of a policy in order of execution, what lints say of it, and why it could not be resolved, if so."""
+    """The layers of a policy in order of execution, what lints say of it, and why it could not be resolved, if so.
+
+    Attributes:
+        layers: a row each.
+        advice: of lints, a line each.
+        problem: what the resolver said, if it refused.
+    """
 
     layers: tuple[LayerRow, ...]
     advice: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["RESULTS", "read_sweep_results", "sweep_page"]
 
 RESULTS = "results.json"
+"""The file by which a folder is known for a sweep's."""
 POINTS = 200
 COLOURS, DASHES = 7, 4  # in style.css
 TOLD = (
