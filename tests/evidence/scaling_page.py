@@ -33,6 +33,7 @@ def _head(result):
             f"M = {settings['minibatches']}, on `mettagrid:forage`."
         ),
         "",
+        "<!-- read: a formula -->",
         "```text",
         "t = s(R) [ H (r0 + r1 A)  +  E M (l0 + l1 A H / M) ]  +  E M (g(P, R) + c g(0, R))",
         "agent-steps a second = R A H / t",
