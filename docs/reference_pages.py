@@ -133,13 +133,22 @@ class PolicyFormat(_Made):
     """`{policy-format}`: the top of a policy file, from the schema that `glulam schema` writes."""
 
     def markdown(self, arguments: list[str]) -> str:
-        """Return a definition a field."""
+        """Return a table, a row a field."""
         del arguments
         schema, _ = policy_schema(Registry.installed())
-        return "\n\n".join(
-            f"`{name}`{'' if name in schema['required'] else ' (optional)'}\n: {field['description']}"
-            for name, field in schema["properties"].items()
-        )
+        whole = schema["else"]["else"]  # of a file that neither extends nor names a class
+        never = [name for case in whole["not"]["anyOf"] for name in case["required"]]
+        rows = ["| field | type | stands | |", "|---|---|---|---|"]
+        for name, field in schema["properties"].items():
+            kind = field.get("type") or (f"`{field['const']}`" if "const" in field else "an entry")
+            if kind == "array":
+                kind = "list of strings" if field["items"].get("type") == "string" else "list"
+            kind = "mapping" if kind == "object" else kind
+            stands = "always" if name in schema["required"] else "may stand"
+            stands = "unless the file has `extends` or `policy`" if name in whole["required"] else stands
+            stands = "beside `extends` only" if name in never else stands
+            rows.append(f"| `{name}` | {kind} | {stands} | {field['description']} |")
+        return "\n".join(rows)
 
 
 class News(_Made):
