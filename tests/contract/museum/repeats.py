@@ -56,9 +56,8 @@ class SignsConfig(glulam.LayerConfig):
     """The signs of a token's first two numbers, by the distinct tokens where they repeat."""
 
     module = "repeats:Signs"
-    in_key: str = glulam.reads("token_features", shape="N in_dim")
-    out_key: str = glulam.writes("y", shape="N two")
-    two: int = 2
+    in_key: str = glulam.reads("token_features", dtype="int64", shape="N in_dim")
+    out_key: str = glulam.writes("y", shape="N 2")
     in_dim: int | None = None
 
     def build(self) -> Any:

@@ -65,7 +65,7 @@ class LosesTheGradient(Counts):
 
 class Signs(nn.Module):
     def forward(self, tokens):
-        return tokens[..., :2].sign()
+        return tokens[..., :2].sign().float()
 
     def repeated(self, tokens):
         found = Repeated.of(tokens, self.codes(tokens), 9)
