@@ -13,6 +13,7 @@ from gymnasium.spaces import Box, Discrete, Text
 from mpe2 import simple_spread_v3
 from pettingzoo import ParallelEnv
 from pettingzoo.env_registry.registration import make, register
+from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 import glulam
 from glulam import GlulamError
@@ -89,7 +90,10 @@ class Copy:
 
 
 def play(name):
-    """Play a game in a world and by hand, and hold each row against the table of its agent."""
+    """Play a game in a world and by hand, and hold each row against the table of its agent.
+
+    Returns how many lives ended, and how many rows waited in how many steps.
+    """
     one = GAMES[name]
     stepped, copies = World(world_of(one)), [Copy(one, copy) for copy in range(COPIES)]
     spec, agents = stepped.spec, copies[0].game.possible_agents
@@ -126,14 +130,15 @@ def play(name):
                 goes_on = known["active"] and before[row] and agent not in ended
                 assert td["last_actions"][row] == (actions[row] if goes_on else 0)
                 assert td["last_rewards"][row] == (np.float32(known["reward"]) if goes_on else 0)
-    assert lives >= COPIES * len(agents)
-    assert (waits > 0) == (name != "spread")
+    return lives, waits
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_every_step_is_the_games_own(name):
     """Oracle: the games themselves, stepped by hand, with a table of who is there."""
-    play(name)
+    lives, waits = play(name)
+    assert lives >= COPIES * len(GAMES[name]().possible_agents)
+    assert (waits > 0) == (name != "spread")
 
 
 class TestSabotage:
@@ -202,16 +207,44 @@ class TestSeeds:
                 world.step(torch.zeros(4, dtype=torch.int64))
 
 
+class Counted(BaseParallelWrapper):
+    """Counts its steps."""
+
+    steps = 0
+
+    def step(self, actions):
+        self.steps += 1
+        return self.env.step(actions)
+
+
+class Silent(Meadow):
+    """Tells no observation of its first agent."""
+
+    def reset(self, seed=None, options=None):
+        observations, infos = super().reset(seed, options)
+        observations.pop(self.agents[0])
+        return observations, infos
+
+
 class TestOurGames:
     """PettingZoo's own tests, of the games that these tests play."""
 
     @pytest.mark.parametrize("name", GAMES)
     def test_the_parallel_api(self, name):
-        parallel_api_test(GAMES[name](), num_cycles=50)
+        game = Counted(GAMES[name]())
+        parallel_api_test(game, num_cycles=50)
+        assert game.steps > 0
 
     @pytest.mark.parametrize("name", GAMES)
     def test_seeds(self, name):
-        parallel_seed_test(GAMES[name], num_cycles=50)
+        made = []
+        parallel_seed_test(lambda: made.append(Counted(GAMES[name]())) or made[-1], num_cycles=50)
+        assert len(made) == 2
+        assert all(game.steps > 0 for game in made)
+
+    def test_a_game_that_keeps_an_observation_to_itself_does_not_pass(self):
+        with pytest.raises(AssertionError):
+            parallel_api_test(Silent(), num_cycles=50)
 
 
 class TestThroughCore:

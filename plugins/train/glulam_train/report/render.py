@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from glulam import GlulamError
+from glulam_train.files import replace_text
 from glulam_train.report import figures
 
 if TYPE_CHECKING:
@@ -29,12 +29,9 @@ def write(text: str, path: Path) -> None:
     Raises:
         GlulamError: if that is not possible.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        replace_text(path, text)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         msg = f"cannot write {path}: {error.strerror}; name another file with -o"
         raise GlulamError(msg) from error
 
