@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from glulam.resolver import resolve as resolve
     from glulam.tensor_file import read_tensors as read_tensors
     from glulam.tensor_file import write_tensors as write_tensors
+    from glulam.worlds import check_copies as check_copies
     from glulam.worlds import environment_spec as environment_spec
     from glulam.worlds import make_environment as make_environment
 
@@ -99,6 +100,7 @@ _HOMES = {
     "layer_config": "glulam.config",
     "layer_field": "glulam.config",
     "load": "glulam.checkpoint",
+    "check_copies": "glulam.worlds",
     "make_environment": "glulam.worlds",
     "mask_state": "glulam.memory",
     "merge_specs": "glulam.experience",
@@ -144,6 +146,7 @@ __all__ = [
     "TensorSpec",
     "TokenLayout",
     "build",
+    "check_copies",
     "checked_actions",
     "divides",
     "environment_spec",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from glulam.protocol import Environment, RenderableEnvironment
 
-__all__ = ["environment_spec", "make_environment"]
+__all__ = ["check_copies", "environment_spec", "make_environment"]
 
 
 def environment_spec(uri: object, *, registry: Registry | None = None) -> EnvSpec:
@@ -80,15 +80,10 @@ def make_environment(  # noqa: PLR0913 - each an independent, named choice
         registry: what is installed; read afresh when None.
 
     Raises:
-        GlulamError: if there is no such environment, `num_envs` is not positive or `first` is negative, a part is
-            asked of a family that makes whole worlds alone, or it cannot be looked at and must.
+        GlulamError: if there is no such environment, `num_envs`, `seed` or `first` is out of range, a part is asked of
+            a family that makes whole worlds alone, or it cannot be looked at and must.
     """
-    if num_envs < 1:
-        msg = f"num_envs is {num_envs}; an environment needs at least 1 copy"
-        raise GlulamError(msg)
-    if first < 0:
-        msg = f"first is {first}; copies count from 0"
-        raise GlulamError(msg)
+    check_copies(uri, num_envs=num_envs, seed=seed, first=first)
     family, task = _family(uri, registry)
     part = {"first": first} if first else {}  # families need not know of parts
     if part and not _takes(family.make, "first"):
@@ -105,6 +100,27 @@ def make_environment(  # noqa: PLR0913 - each an independent, named choice
         msg += "it must return in glulam.RenderableEnvironment"
         raise GlulamError(msg)
     return environment
+
+
+def check_copies(name: str, *, num_envs: int, seed: int, first: int = 0) -> None:
+    """Refuse copies that no environment can be made of; for those who adapt environments, too.
+
+    Args:
+        name: of the environment, for the message.
+        num_envs: copies, at least 1.
+        seed: not negative.
+        first: the number of the first copy among those with this seed; not negative.
+
+    Raises:
+        GlulamError: if one of them is out of range.
+    """
+    if num_envs < 1:
+        msg = f"{name}: num_envs is {num_envs}; it must be at least 1"
+        raise GlulamError(msg)
+    for what, given in (("seed", seed), ("first", first)):
+        if given < 0:
+            msg = f"{name}: {what} is {given}; it must not be negative"
+            raise GlulamError(msg)
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:

@@ -255,7 +255,7 @@ def test_bad_files_and_uris_are_named(tmp_path):
         environment_spec(str(path))
     with pytest.raises(GlulamError, match="'forage' is no environment: write FAMILY:TASK"):
         environment_spec("forage")
-    with pytest.raises(GlulamError, match="num_envs is 0; an environment needs at least 1 copy"):
+    with pytest.raises(GlulamError, match="^mettagrid:forage: num_envs is 0; it must be at least 1$"):
         make_environment("mettagrid:forage", num_envs=0, seed=1)
 
 
@@ -291,7 +291,7 @@ class TestParts:
             self.make(make, first=1)
 
     def test_copies_count_from_0(self):
-        with pytest.raises(GlulamError, match="^first is -1; copies count from 0$"):
+        with pytest.raises(GlulamError, match="^toy:a: first is -1; it must not be negative$"):
             self.make(None, first=-1)
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from glulam import GlulamError, checked_actions
+from glulam import GlulamError, check_copies, checked_actions
 from glulam_gymnasium.actions import is_mask, own_actions
 from glulam_gymnasium.episodes import episode_seed
 from glulam_gymnasium.observations import MASK
-from glulam_gymnasium.rows import Rows, check_sizes
+from glulam_gymnasium.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def make_games(  # noqa: PLR0913  # each is an independent, named choice
     Raises:
         GlulamError: if `num_envs`, `seed` or `first` is out of range.
     """
-    check_sizes(spec.name, num_envs=num_envs, seed=seed, first=first)
+    check_copies(spec.name, num_envs=num_envs, seed=seed, first=first)
     return ParallelGames([one() for _ in range(num_envs)], spec, numbers, seed, first)
 
 

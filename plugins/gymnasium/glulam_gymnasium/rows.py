@@ -20,22 +20,7 @@ if TYPE_CHECKING:
 
     from glulam import EnvSpec
 
-__all__ = ["Rows", "check_sizes"]
-
-
-def check_sizes(name: str, *, num_envs: int, seed: int, first: int = 0) -> None:
-    """Refuse what no world can be made of.
-
-    Raises:
-        GlulamError: if `num_envs`, `seed` or `first` is out of range.
-    """
-    if num_envs < 1:
-        msg = f"{name}: num_envs is {num_envs}; it must be at least 1"
-        raise GlulamError(msg)
-    for what, given in (("seed", seed), ("first", first)):
-        if given < 0:
-            msg = f"{name}: {what} is {given}; it must not be negative"
-            raise GlulamError(msg)
+__all__ = ["Rows"]
 
 
 class Rows:

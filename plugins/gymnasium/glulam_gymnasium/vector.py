@@ -14,12 +14,12 @@ from gymnasium.error import Error as GymnasiumError
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from glulam import EnvSpec, GlulamError, checked_actions
+from glulam import EnvSpec, GlulamError, check_copies, checked_actions
 from glulam_gymnasium.actions import is_mask, named_actions, own_actions
 from glulam_gymnasium.episodes import Episodes
 from glulam_gymnasium.first_look import LAST
 from glulam_gymnasium.observations import MASK, Numbers
-from glulam_gymnasium.rows import Rows, check_sizes
+from glulam_gymnasium.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def make_world(  # noqa: PLR0913  # each is an independent, named choice
     Raises:
         GlulamError: if `num_envs`, `seed` or `first` is out of range.
     """
-    check_sizes(spec.name, num_envs=num_envs, seed=seed, first=first)
+    check_copies(spec.name, num_envs=num_envs, seed=seed, first=first)
     masks = spec.num_actions if MASK in spec.optional_inputs else None
     makers = [partial(Episodes, one, seed, first + place, masks) for place in range(num_envs)]
     vector = SyncVectorEnv(makers, copy=False, autoreset_mode=MODES[spec.autoreset])
@@ -103,7 +103,7 @@ def from_vector(vector: VectorEnv[Any, Any, Any], *, name: str, seed: int) -> Gy
         raise GlulamError(msg)
     actions = named_actions(vector.single_action_space, name=name)
     numbers = Numbers(vector.single_observation_space, actions, name=name)
-    check_sizes(name, num_envs=vector.num_envs, seed=seed)
+    check_copies(name, num_envs=vector.num_envs, seed=seed)
     _, infos = vector.reset(seed=seed)
     masked = numbers.masked or is_mask(next(iter(infos.get(MASK, ())), None), actions)
     offered = (*((MASK,) if masked else ()), *LAST)

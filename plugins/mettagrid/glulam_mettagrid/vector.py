@@ -15,7 +15,7 @@ from mettagrid.config.mettagrid_c_config import convert_to_cpp_game_config, rena
 from mettagrid.mettagrid_c import MettaGrid
 from tensordict import TensorDict
 
-from glulam import GlulamError, checked_actions
+from glulam import GlulamError, check_copies, checked_actions
 from glulam_mettagrid.spec import env_spec
 
 if TYPE_CHECKING:
@@ -81,13 +81,7 @@ class MettaGridEnvironment:
         map_for_seed: Callable[[int], MapBuilderConfig[Any]] | None = None,
         render: bool = False,
     ) -> None:
-        if num_envs < 1:
-            msg = f"{name}: num_envs is {num_envs}; it must be at least 1"
-            raise GlulamError(msg)
-        for what, given in (("seed", seed), ("first", first)):
-            if given < 0:
-                msg = f"{name}: {what} is {given}; it must not be negative"
-                raise GlulamError(msg)
+        check_copies(name, num_envs=num_envs, seed=seed, first=first)
         self.spec = env_spec(config, name=name)
         self._seed, self._first = seed, first
         self._map_for_seed = map_for_seed or partial(_reseeded, config.game.map_builder)
