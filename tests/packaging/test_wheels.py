@@ -64,8 +64,15 @@ def test_core_builds_from_its_source_distribution_too(tmp_path, core):
 
 
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+def test_a_plugin_is_licensed_as_core_is(folder):
+    """Hatchling packs the LICENSE beside a pyproject.toml, and none above it."""
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
 def test_a_plugin_wheel_holds_every_file_that_its_entry_points_name(folder, tmp_path):
     names = set(zipfile.ZipFile(_build(folder, "wheel", tmp_path)).namelist())
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for points in project["entry-points"].values():
         for target in points.values():
