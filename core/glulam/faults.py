@@ -43,6 +43,7 @@ class Fault:
         place: file, line and path.
         layer: the name of the layer, if it is one's fault.
         distribution: who supplied that layer.
+        evidence: where the measurements that advice rests on are told.
     """
 
     code: str
@@ -52,6 +53,7 @@ class Fault:
     layer: str | None = None
     distribution: str | None = None
     severity: str = "error"
+    evidence: str | None = None
 
     @property
     def rule(self) -> str | None:
@@ -72,6 +74,7 @@ class Fault:
             "rule": self.rule,
             "message": self.message,
             "remedy": self.remedy,
+            "evidence": self.evidence,
         }
 
     def __str__(self) -> str:
@@ -81,9 +84,10 @@ class Fault:
         advice = "advice: " if self.severity == "advice" else ""
         owner = f" from {self.distribution}" if self.distribution else ""
         layer = f", layer {self.layer!r}{owner}" if self.layer else ""
-        rule = [f"  rule: {self.rule}"] if self.rule else []
+        reasons = {"rule": self.rule, "evidence": self.evidence}
+        why = [f"  {name}: {told}" for name, told in reasons.items() if told]
         lines = [f"{where}: {self.code} {advice}{self.message}", *self._quote(), f"  at {self.place.path}{layer}"]
-        return "\n".join([*lines, *rule, f"  try: {self.remedy}"])
+        return "\n".join([*lines, *why, f"  try: {self.remedy}"])
 
     def _quote(self) -> list[str]:
         """Return the source line, or the part of a long one around the place, with a caret below."""

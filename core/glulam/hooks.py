@@ -44,6 +44,7 @@ class Advice:
         remedy: what to type instead.
         layer: the name of the layer, or None for the policy as a whole.
         field: the layer's field that it is about.
+        evidence: where the measurements that it rests on are told, such as a page's address; shown with the advice.
     """
 
     code: str = attrs.field(validator=attrs.validators.matches_re(CODE))
@@ -51,6 +52,7 @@ class Advice:
     remedy: str
     layer: str | None = None
     field: str | None = None
+    evidence: str | None = None
 
 
 @_spec

@@ -47,6 +47,7 @@ def test_check_of_a_broken_policy_names_the_place_without_torch_or_traceback(glu
     assert report["ok"] is False
     assert set(report["faults"][0]) == {
         "code", "severity", "file", "line", "column", "path", "layer", "distribution", "rule", "message", "remedy",
+        "evidence",
     }  # fmt: skip
 
 

@@ -14,7 +14,9 @@ import glulam
 def glulam_lints(resolved):
     for layer in resolved.layers:
         if layer.name == "scale":
-            yield glulam.Advice(code="GL650", message="scales", remedy="scale not", layer="scale", field="times")
+            yield glulam.Advice(
+                code="GL650", message="scales", remedy="scale not", layer="scale", field="times", evidence="a page"
+            )
 
 @glulam.hookimpl
 def glulam_explanations():
@@ -49,7 +51,8 @@ def test_advice_has_a_place_an_owner_and_stops_nothing(with_hooks, policy_file):
     )
     assert (advice.place.line, advice.place.source_line[advice.place.column - 1 :]) == (6, "2}")
     assert "GL650 advice: scales" in str(advice)
-    assert "try: scale not" in str(advice)
+    assert str(advice).endswith("  evidence: a page\n  try: scale not")
+    assert advice.to_json()["evidence"] == "a page"
 
 
 def test_only_distributions_that_the_policy_names_are_asked(with_hooks, plugins, policy_file):

@@ -60,7 +60,7 @@ def _placed(draft: Draft, answer: Answer, advice: Advice) -> Fault:
         place = layer.fault(advice.code, advice.message, advice.remedy, *field).place
     return Fault(
         code=advice.code, message=advice.message, remedy=advice.remedy, place=place, layer=advice.layer,
-        distribution=answer.entry.owner, severity="advice",
+        distribution=answer.entry.owner, severity="advice", evidence=advice.evidence,
     )  # fmt: skip
 
 
