@@ -18,6 +18,7 @@ from tests.benchmarks import (
     torchrl_loop,
     training,
     whole,
+    workers,
 )
 from tests.downstream import torchrl_lstm
 from tests.evidence import (
@@ -76,6 +77,7 @@ EXPERIMENTS |= {
     "training": training.run,
     "torchrl_loop": torchrl_loop.run,
     "cold_start": cold_start.run,
+    "workers": workers.run,
 }
 
 

@@ -35,6 +35,7 @@ AGENTS = (16, 32, 64, 128, 256, 512, 1024)  # in all, over the ranks
 RANKS = (1, 2, 4)
 LEAST = 16  # agents of a rank
 FITTED = (32, 512)  # agents of the two measurements that costs are fitted to
+BESIDE = 128  # agents of a process that another one may slow
 ROUNDS, UPDATES = 3, 2
 EPISODE = 128  # steps
 SIZES = ("num_envs", "horizon", "epochs", "minibatches")
@@ -59,7 +60,7 @@ def run(rounds=ROUNDS, agents=AGENTS):
     costs, found = [], []
     for _ in range(rounds):
         costs.append(fitted(settings))
-        found.append([*(asked(ranks, agents) for ranks in RANKS), beside()])
+        found.append([*(asked(ranks, agents) for ranks in RANKS), *alone_and_beside()])
         print(costs[-1], found[-1], flush=True)
     chosen = Costs(*(statistics.median(column) for column in zip(*map(attrs.astuple, costs), strict=True)))
     links, runs = links_and_speeds(found)
@@ -187,11 +188,15 @@ def asked(ranks, agents):
     return found
 
 
-def beside():
-    """Return what two processes measure that are there at the same time and know nothing of each other."""
-    found = processes([rank_command(1, [128], updates=4)] * 2)
-    seconds = [second for one in found for second in one["updates"][0]["seconds"][:-1]]  # the last ones may be alone
-    return {"ranks": "two by themselves", "updates": [{"agents": 128, "seconds": seconds}]}
+def alone_and_beside():
+    """Return what a process measures by itself, and what two do at the same time that know nothing of each other."""
+    command = rank_command(1, [BESIDE], updates=4)
+    found = []
+    for ranks, commands in (("one by itself", [command]), ("two by themselves", [command] * 2)):
+        # The last update of two may have been alone.
+        seconds = [second for one in processes(commands) for second in one["updates"][0]["seconds"][:-1]]
+        found.append({"ranks": ranks, "updates": [{"agents": BESIDE, "seconds": seconds}]})
+    return found
 
 
 def rank_command(ranks, sizes, updates=UPDATES):
@@ -220,17 +225,23 @@ def links_and_speeds(rounds):
         for place, update in enumerate(found[0]["updates"]):
             seconds = statistics.median(second for one in found for second in one["updates"][place]["seconds"])
             runs.append({"ranks": ranks, "agents": ranks * update["agents"], "seconds": seconds})
-    alone = next(one["seconds"] for one in runs if (one["ranks"], one["agents"]) == (1, 128))
-    together = statistics.median(second for each in rounds for second in each[-1]["updates"][0]["seconds"])
-    cores = os.cpu_count()
+    slower = statistics.median(
+        statistics.median(two["updates"][0]["seconds"]) / statistics.median(one["updates"][0]["seconds"])
+        for *_, one, two in rounds
+    )
     links = {}
     for ranks in RANKS:
+        found = by_ranks[ranks]
+        exchanges = {name: statistics.median(one["exchanges"].get(name, 0.0) for one in found) for name in POLICIES}
+        amid = statistics.median(
+            update["exchange"] for one in found for update in one["updates"] if update["agents"] == FITTED[0]
+        )
         links[str(ranks)] = {
-            "slowdown": max(1.0, ranks / cores) * (together / alone if ranks > 1 else 1.0),
-            "latency": statistics.median(one["latency"] for one in by_ranks[ranks]),
-            "exchanges": {
-                name: statistics.median(one["exchanges"].get(name, 0.0) for one in by_ranks[ranks]) for name in POLICIES
-            },
+            # Processes cannot speed each other: less than 1 is noise.
+            "slowdown": max(1.0, ranks / os.cpu_count()) * (max(1.0, slower) if ranks > 1 else 1.0),
+            "latency": statistics.median(one["latency"] for one in found),
+            "exchanges": exchanges,
+            "wait": max(0.0, amid - exchanges[CHECKED]) if ranks > 1 else 0.0,
         }
     return links, runs
 
@@ -243,7 +254,7 @@ def compared(one, costs, links, settings):
         one["agents"] / one["ranks"],
         settings,
         slowdown=link["slowdown"],
-        exchange=link["exchanges"][CHECKED],
+        exchange=link["exchanges"][CHECKED] + link["wait"],
         latency=link["latency"],
     )
     steps = one["agents"] * settings["horizon"]

@@ -44,7 +44,7 @@ def update_seconds(costs, agents, settings, *, slowdown=1.0, exchange=0.0, laten
         agents: A.
         settings: `horizon`, `epochs`, `minibatches`.
         slowdown: what the ranks of a machine cost each other by being there: processes a core, memory, caches.
-        exchange: seconds to add up the gradients of a minibatch.
+        exchange: seconds to add up the gradients of a minibatch, the wait for the last rank among them.
         latency: seconds of a collective of a few bytes.
     """
     horizon, epochs, minibatches = (settings[name] for name in ("horizon", "epochs", "minibatches"))

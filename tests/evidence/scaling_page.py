@@ -35,7 +35,7 @@ def _head(result):
         "",
         "<!-- read: a formula -->",
         "```text",
-        "t = s(R) [ H (r0 + r1 A)  +  E M (l0 + l1 A H / M) ]  +  E M (g(P, R) + c g(0, R))",
+        "t = s(R) [ H (r0 + r1 A)  +  E M (l0 + l1 A H / M) ]  +  E M (g(P, R) + w(R) + c g(0, R))",
         "agent-steps a second = R A H / t",
         "```",
         "",
@@ -46,8 +46,8 @@ def _head(result):
         "* `l0` is what a minibatch takes whatever its size, `l1` what each agent-step in it adds.",
         "* `s` is how much ranks of one machine slow each other: processes a core, memory, caches. Alone it is 1.",
         (
-            f"* `g(P, R)` is the time to add up P gradients over R ranks, and c = {COLLECTIVES} the other sums of a "
-            "minibatch, of a few bytes each."
+            f"* `g(P, R)` is the time to add up P gradients over R ranks, `w(R)` the wait for the last of them, and "
+            f"c = {COLLECTIVES} the other sums of a minibatch, of a few bytes each."
         ),
         "",
         (
@@ -145,13 +145,16 @@ def _links(result):
             "`s` is a process a core, times how much slower an update is while another process trains beside it and "
             "knows nothing of it."
         ),
-        "`g` is the median time of the trainer's own sum of gradients, by gloo within one machine.",
+        (
+            "`g` is the median time of the trainer's own sum of gradients, by gloo within one machine, when all ranks "
+            f"come to it at once; `w` is how much longer it takes amid updates of {result['fitted'][0]} agents a rank."
+        ),
         "",
-        *table("ranks|s|a few bytes, ms|" + "|".join(f"`{name}`, ms" for name in result["policies"])),
+        *table("ranks|s|w, ms|a few bytes, ms|" + "|".join(f"`{name}`, ms" for name in result["policies"])),
     ]
     for ranks, link in result["links"].items():
         if ranks != "1":
-            times = [link["latency"], *link["exchanges"].values()]
+            times = [link["wait"], link["latency"], *link["exchanges"].values()]
             lines.append(row([ranks, f"{link['slowdown']:.2f}", *(f"{value * 1e3:.2f}" for value in times)]))
     return [*lines, ""]
 
@@ -172,7 +175,7 @@ def _checked(result):
         "",
         (
             f"`{result['checked']}`, whole updates, on {cores} cores, medians of {len(result['rounds'])} rounds; the "
-            "terms come from other runs."
+            "terms come from other runs, but `w`, which one size of each number of ranks gives."
         ),
         f"The error is that of the time: {errors[len(errors) // 2]:.0%} in the middle, {errors[-1]:.0%} at most.",
         "",

@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from contextlib import closing
+from unittest import mock
 
 import torch
 
@@ -32,7 +33,7 @@ def main():
         settings = TrainSettings(
             policy=asked["policy"], env=asked["env"], num_envs=agents // spec.num_agents, threads=1
         )
-        found["updates"].append({"agents": agents, "seconds": updates(settings, ranks, asked["updates"])})
+        found["updates"].append({"agents": agents} | updates(settings, ranks, asked["updates"]))
     if ranks.size > 1:
         number = torch.zeros(1)
         found["latency"] = middle(lambda: ranks.sum(number))
@@ -47,7 +48,10 @@ def main():
 
 
 def updates(settings, ranks, count):
-    """Return the seconds of some updates, after one that warms up, until the last rank is done with each."""
+    """Return the seconds of some updates, after one that warms up, until the last rank is done with each.
+
+    And those of a sum of gradients in them: the wait for the other ranks is in it, which a sum by itself has not.
+    """
     torch.manual_seed(settings.seed)
     seed = settings.environment_seed(rank=ranks.rank)
     environment = glulam.make_environment(settings.env, num_envs=settings.num_envs, seed=seed)
@@ -55,14 +59,23 @@ def updates(settings, ranks, count):
         policy = glulam.build(settings.policy, environment.spec, losses=settings.losses)
         trainer = Trainer(policy, environment, settings, ranks)
         trainer.update()
-        taken = []
-        for _ in range(count):
-            ranks.sum(torch.zeros(1))
+        taken, sums = [], []
+        sum_gradients = Ranks.sum_gradients
+
+        def timed(ranks, parameters):
             start = time.perf_counter()
-            trainer.update()
-            ranks.sum(torch.zeros(1))
-            taken.append(time.perf_counter() - start)
-    return taken
+            done = sum_gradients(ranks, parameters)
+            sums.append(time.perf_counter() - start)
+            return done
+
+        with mock.patch.object(Ranks, "sum_gradients", timed):
+            for _ in range(count):
+                ranks.sum(torch.zeros(1))
+                start = time.perf_counter()
+                trainer.update()
+                ranks.sum(torch.zeros(1))
+                taken.append(time.perf_counter() - start)
+    return {"seconds": taken, "exchange": statistics.mean(sums)}
 
 
 def middle(call):

@@ -25,9 +25,9 @@ def by_interval(result):
     first = result["variants"][0]["variant"]
     above, below, neither = separated(result)
     lines = []
-    for names, told in ((above, "end above"), (below, "end below")):
+    for names, where in ((above, "end above"), (below, "end below")):
         if names:
-            lines.append(f"{listed(names)} {told} `{first}`, by intervals that leave out zero.")
+            lines.append(f"{listed(names)} {where} `{first}`, by intervals that leave out zero.")
     if neither:
         lines.append(f"{listed(neither)} cannot be told from `{first}` with these seeds and steps.")
     return "\n".join(lines)
