@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from glulam.experience import spec_bytes as spec_bytes
     from glulam.faults import Fault as Fault
     from glulam.faults import PolicyError as PolicyError
+    from glulam.files import replacing as replacing
     from glulam.hooks import Advice as Advice
     from glulam.hooks import hookimpl as hookimpl
     from glulam.keys import divides as divides
@@ -108,6 +109,7 @@ _HOMES = {
     "reads": "glulam.keys",
     "reads_many": "glulam.keys",
     "registry": "glulam.catalog",
+    "replacing": "glulam.files",
     "resolve": "glulam.resolver",
     "save": "glulam.checkpoint",
     "spec_bytes": "glulam.experience",
@@ -163,6 +165,7 @@ __all__ = [
     "reads",
     "reads_many",
     "registry",
+    "replacing",
     "resolve",
     "save",
     "spec_bytes",

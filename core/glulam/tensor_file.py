@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glulam._errors import GlulamError
+from glulam.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,16 +39,10 @@ def write_tensors(path: str | Path, header: Mapping[str, Any], tensors: Mapping[
     complete["sha256"] = _digest(complete, plain)
     blob = serialize(plain, metadata={HEADER: json.dumps(complete, sort_keys=True)})
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as part:
+            part.write_bytes(blob)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         msg = f"cannot write {path}: {error.strerror}"
         raise GlulamError(msg) from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from glulam._errors import GlulamError
+from glulam.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,11 +50,9 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         GlulamError: if it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         msg = f"cannot write {path}: {error.strerror}"
         raise GlulamError(msg) from error

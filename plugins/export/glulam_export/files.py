@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
+import glulam
 from glulam import GlulamError
 
 if TYPE_CHECKING:
@@ -21,24 +21,16 @@ def named(out: Path, suffix: str) -> Path:
 
 
 def write(files: Mapping[Path, bytes]) -> list[Path]:
-    """Write files, each in place of an older one, once all of them are on the disk; return their paths.
+    """Write files, each in place of an older one once all of them are complete; return their paths.
 
     Raises:
-        GlulamError: if one cannot be written; no file is there then that was not before.
+        GlulamError: if one cannot be written; older files are as they were then.
     """
-    parts = {path.with_name(f".{path.name}.{os.getpid()}.part"): path for path in files}
     try:
-        for part, path in parts.items():
-            with part.open("wb") as file:
-                file.write(files[path])
-                file.flush()
-                os.fsync(file.fileno())
-        for part, path in parts.items():
-            part.replace(path)
+        with contextlib.ExitStack() as stack:
+            for path, blob in files.items():
+                stack.enter_context(glulam.replacing(path)).write_bytes(blob)
     except OSError as error:
-        for part in parts:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
         msg = f"cannot write {next(iter(files))}: {error.strerror}"
         raise GlulamError(msg) from error
     return list(files)

@@ -139,7 +139,7 @@ class RunFolder:
         """
         with self._writing():
             self.end.unlink(missing_ok=True)
-            for part in self.path.glob(f".{self.checkpoint.name}.*.part"):
+            for part in self.path.glob(".*.part"):
                 part.unlink(missing_ok=True)
             replace_text(self.settings, settings.to_yaml())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import glulam
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -30,6 +32,5 @@ def draw_curve(rows: Sequence[Mapping[str, Any]], path: Path, title: str) -> Non
     axes.xaxis.set_major_formatter(lambda steps, _: f"{steps:,.0f}")
     axes.grid(alpha=0.3)
     axes.set_xlim(left=0)
-    temporary = path.with_name(f".{path.name}")
-    FigureCanvasAgg(figure).print_png(str(temporary))  # type: ignore[no-untyped-call]
-    temporary.replace(path)
+    with glulam.replacing(path) as part:
+        FigureCanvasAgg(figure).print_png(str(part))  # type: ignore[no-untyped-call]

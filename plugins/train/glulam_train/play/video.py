@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+import glulam
 from glulam import GlulamError
-from glulam_train.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,8 +56,8 @@ def write_video(path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float) -
     check_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            _WRITERS[path.suffix.lower()](temporary, _of_one_size(pictures), fps)
+        with glulam.replacing(path) as part:
+            _WRITERS[path.suffix.lower()](part, _of_one_size(pictures), fps)
     except OSError as error:
         msg = f"cannot write {path}: {error.strerror or error}"
         raise GlulamError(msg) from error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import glulam
 from glulam_train.sweep.statistics import band
 
 if TYPE_CHECKING:
@@ -61,9 +62,8 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], variants: Sequence[str], path
     lines = [line for _, line in sorted(drawn, key=lambda item: -item[0])]  # as they end, from the top
     if lines:
         figure.legend(handles=lines, loc="outside right upper", frameon=False)
-    temporary = path.with_name(f".{path.name}")
-    FigureCanvasAgg(figure).print_png(str(temporary))  # type: ignore[no-untyped-call]
-    temporary.replace(path)
+    with glulam.replacing(path) as part:
+        FigureCanvasAgg(figure).print_png(str(part))  # type: ignore[no-untyped-call]
 
 
 def _known(curve: Mapping[str, Sequence[float | None]]) -> tuple[NDArray[Any], NDArray[Any]] | None:
