@@ -10,6 +10,7 @@ from tests.evidence.record import RESULTS, made_by, read_result
 from tests.evidence.scaling_page import scaling_page
 from tests.evidence.soak_page import plot_soak, soak_page
 from tests.evidence.torchrl_page import torchrl_page
+from tests.evidence.workers_page import workers_page
 
 __all__ = ["PAGES", "place_of", "write_pages"]
 
@@ -136,7 +137,7 @@ def _range(run):
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
 PAGES |= {"memory": memory_page, "policies": policies_page, "contract": contract_page, "performance": performance_page}
 PAGES |= {"torchrl_loop": torchrl_page, "scaling": scaling_page, "soak": soak_page, "examples": examples_page}
-PAGES |= {"elsewhere": elsewhere_page}
+PAGES |= {"elsewhere": elsewhere_page, "workers": workers_page}
 
 
 def _row(name, run):

@@ -26,7 +26,7 @@ def workers_page():
     ]
     for run in result["runs"]:
         lines += [
-            f"## `{run['policy']}` on `{run['environment']}`",
+            f"## {_named(run['policy'])} on `{run['environment']}`",
             "",
             f"{run['agent_steps']:,} agent-steps an update.",
             "",
@@ -37,6 +37,10 @@ def workers_page():
             lines.append(row([lines_of_case[0]["what"], *cells]))
         lines.append("")
     return "\n".join([*lines, made_by("workers", result)]) + "\n"
+
+
+def _named(policy):
+    return policy.capitalize() if " " in policy else f"`{policy}`"
 
 
 def _ratio(line):
