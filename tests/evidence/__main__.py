@@ -55,7 +55,7 @@ EXPERIMENTS |= {"doorkey_random": elsewhere.run_doorkey_random}
 EXPERIMENTS |= {"custom_policies": custom_policies.run, "transfer": transfer.run}
 EXPERIMENTS |= {f"memory_{task}": lambda task=task: memory_tasks.run(task) for task in memory_tasks.TASKS}
 EXPERIMENTS |= {"killed": killed.run, "torchrl_cartpole": torchrl_cartpole.run, "downstream_torchrl": torchrl_lstm.run}
-EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum", "full", "seeds")}
+EXPERIMENTS |= {f"contract_{name}": getattr(contract, name) for name in ("museum", "full", "seeds", "seeds_again")}
 EXPERIMENTS |= {f"lessons_{name}": lambda name=name: lessons.run(name) for name in lessons.LESSONS}
 EXPERIMENTS |= {"lessons_again": lessons.run_again}
 EXPERIMENTS |= {"mutants": mutants.run, "ranks": ranks.run, "scaling": scaling.run, "soak": soak.run}

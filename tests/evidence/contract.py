@@ -11,7 +11,7 @@ from glulam.testing._laws import LAWS
 from tests.contract.changed import digests
 from tests.contract.looking import caught_by, passes_smoke_test, subject_of
 from tests.contract.museum import EXHIBITS
-from tests.evidence.record import commit, write_result
+from tests.evidence.record import commit, read_result, write_result
 
 SEEDS = 20
 PROCESSES = 2
@@ -61,6 +61,15 @@ def seeds():
             runs.append(run)
             print(run["layer"], run["seeds"], run["broken"], flush=True)
     print(write_result("contract_seeds", "python -m tests.evidence contract_seeds", start, runs=runs))
+
+
+def seeds_again():
+    """Look again into those layers that `seeds` found something broken in."""
+    start = commit()
+    broken = [run["layer"] for run in read_result("contract_seeds")["runs"] if run["broken"]]
+    runs = [_seeds_of(layer.split(":")) for layer in broken]
+    command = "python -m tests.evidence contract_seeds_again"
+    print(write_result("contract_seeds_again", command, start, runs=runs))
 
 
 def _seeds_of(job):

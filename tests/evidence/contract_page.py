@@ -6,7 +6,7 @@ from tests.evidence.record import made_by, read_result
 
 __all__ = ["contract_page"]
 
-FILES = ("contract_museum", "contract_full", "contract_seeds", "mutants", "downstream")
+FILES = ("contract_museum", "contract_full", "contract_seeds", "contract_seeds_again", "mutants", "downstream")
 
 
 def contract_page():
@@ -21,7 +21,7 @@ def contract_page():
         "",
         *_full(results["contract_full"]),
         "",
-        *_seeds(results["contract_seeds"]),
+        *_seeds(results["contract_seeds"], results["contract_seeds_again"]),
         "",
         *_downstream(results["downstream"]),
         "",
@@ -75,11 +75,23 @@ def _full(result):
     ]
 
 
-def _seeds(result):
+def _seeds(result, result_again):
     looks = Counter(run["seeds"] for run in result["runs"])
-    told = [f"`{run['layer']}` {run['broken']}" for run in result["runs"] if run["broken"]]
+    again = {run["layer"]: run for run in result_again["runs"]}
+    told = [
+        f"{_broken(run)}; looked into again since, {_broken(again[run['layer']])}"
+        for run in result["runs"]
+        if run["broken"]
+    ]
     counts = " and ".join(f"{number} layers with {seeds} seeds each" for seeds, number in sorted(looks.items()))
     return ["## Other seeds", "", f"{counts}, at the quick level: {'; '.join(told) or 'no law broken once'}."]
+
+
+def _broken(run):
+    """Return which laws a layer broke, and with how many seeds."""
+    laws = sorted({law for broken in run["broken"].values() for law in broken})
+    told = " and ".join(f"`{law}`" for law in laws) or "nothing"
+    return f"`{run['layer']}` broke {told} with {len(run['broken']) or run['seeds']} of {run['seeds']} seeds"
 
 
 def _downstream(result):
