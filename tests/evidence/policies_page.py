@@ -69,6 +69,7 @@ def _speed(result):
             "The original's authors say that `fast` is the fastest, `tiny` the fastest of the other three, `small` a "
             "bit slower and `med` about half as fast as `tiny`."
         ),
+        "The original is the code of the project that glulam comes from, in which these five were first written.",
         "The order holds; the distances do not: on a CPU `small` takes more than a bit, and `med` a multiple.",
     ]
 

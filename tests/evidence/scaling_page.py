@@ -177,7 +177,10 @@ def _checked(result):
             f"`{result['checked']}`, whole updates, on {cores} cores, medians of {len(result['rounds'])} rounds; the "
             "terms come from other runs, but `w`, which one size of each number of ranks gives."
         ),
-        f"The error is that of the time: {errors[len(errors) // 2]:.0%} in the middle, {errors[-1]:.0%} at most.",
+        (
+            "The error is how much longer an update took than foretold: "
+            f"{errors[len(errors) // 2]:.0%} in the middle, {errors[-1]:.0%} at most."
+        ),
         "",
         *table("ranks|agents in all|agent-steps/s, foretold|measured|error"),
     ]

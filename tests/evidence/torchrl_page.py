@@ -73,8 +73,8 @@ def _run(run):
         *lines,
         "",
         (
-            f"Asked were {ASKED:g} times, and {AIM:g} as an aim: against the quickest that TorchRL's options make of "
-            f"it {quickest['speedup']:.2f}, {reached}."
+            f"Our least was {ASKED:g} times and our aim {AIM:g}, set before we measured: against the quickest that "
+            f"TorchRL's options make of it {quickest['speedup']:.2f}, {reached}."
         ),
         (
             f"Of our update {split['environment'] / whole:.0%} is the environment, "
