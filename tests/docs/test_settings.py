@@ -4,6 +4,7 @@ import re
 
 import attrs
 
+import glulam
 from glulam_train.resume import FREE
 from glulam_train.settings import TrainSettings
 from tests.evidence.record import ROOT
@@ -21,3 +22,12 @@ def test_the_table_has_each_setting():
 def test_what_may_change_is_what_resuming_takes():
     (line,) = [line for line in PAGE.splitlines() if line.startswith("To change where or how it runs")]
     assert set(re.findall(r"`(\w+)`", line)) == set(FREE)
+
+
+def test_the_bytes_of_experience_are_those_of_the_policy():
+    environment = glulam.environment_spec("mettagrid:forage")
+    specs = glulam.build("fast", environment, losses=("ppo",)).experience_spec()
+    segment = sum(spec.row_bytes for spec in specs.values() if spec.per == "segment")
+    step = sum(spec.row_bytes for spec in specs.values() if spec.per == "step")
+    whole = glulam.spec_bytes(specs, segments=128, horizon=32) / 2**20
+    assert f"| `fast` in `mettagrid:forage` | {step:,} | {segment:,} | {whole:.1f} MiB |" in PAGE
