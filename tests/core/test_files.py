@@ -1,6 +1,9 @@
 """Files are written whole or not at all."""
 
 import os
+import stat
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +37,34 @@ def test_a_full_disk_leaves_the_older_file(tmp_path, monkeypatch):
         part.write_text("new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_new(tmp_path):
+    target, link = tmp_path / "target.txt", tmp_path / "link.txt"
+    target.write_text("old")
+    link.symlink_to(target)
+    with glulam.replacing(link) as part:
+        part.write_text("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_a_pipe_is_written_to_as_it_is(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    with glulam.replacing(pipe) as part:
+        part.write_text("new")
+    reader.join()
+    assert read == ["new"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", [".", "folder"])
+def test_a_folder_is_no_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    with pytest.raises(IsADirectoryError, match="Is a directory"), glulam.replacing(Path(name)):
+        pytest.fail("there is nothing to write to")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -16,7 +16,14 @@ __all__ = ["named", "write"]
 
 
 def named(out: Path, suffix: str) -> Path:
-    """Return the path with a suffix, unless it has it already."""
+    """Return the path with a suffix, unless it has it already.
+
+    Raises:
+        GlulamError: if it names a folder.
+    """
+    if not out.name:
+        msg = f"{out} is a folder: name a file"
+        raise GlulamError(msg)
     return out if out.suffix == suffix else out.with_name(out.name + suffix)
 
 

@@ -93,6 +93,8 @@ def _whole(out: Path) -> Iterator[Path]:
         msg = f"cannot write {out}: {error.strerror}"
         raise GlulamError(msg) from error
     finally:
+        if old.exists() and not out.exists():
+            old.rename(out)
         for folder in (part, old):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -14,6 +14,7 @@ import torch
 
 import glulam
 from glulam import GlulamError
+from glulam_train.devices import usable_device
 from glulam_train.optimizer import policy_parts
 from glulam_train.trainer import Trainer
 from glulam_train.workers.environments import Environments
@@ -96,10 +97,11 @@ def bench(settings: TrainSettings, updates: int, trace: Path | None = None) -> d
         raise GlulamError(msg)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    device = usable_device(settings.device)
     torch.manual_seed(settings.seed)
     with closing(Environments(settings)) as environments:
         environment = environments.make(settings.environment_seed())
-        policy = glulam.build(settings.policy, environment.spec, device=settings.device, losses=settings.losses)
+        policy = glulam.build(settings.policy, environment.spec, device=device, losses=settings.losses)
         trainer = Trainer(policy, environment, settings)
         for _ in range(WARM_UP):
             trainer.update()
@@ -161,15 +163,12 @@ def _trace(trainer: Trainer, path: Path) -> None:
     activities = [ProfilerActivity.CPU]
     if trainer.policy.device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
-    part = path.with_name(f".{path.name}.part{''.join(path.suffixes)}")
     try:
-        part.touch()  # before anything is traced
-        with profile(activities=activities) as profiler:
-            trainer.update()
-        profiler.export_chrome_trace(str(part))
-        part.replace(path)
+        with glulam.replacing(path) as part:
+            part.touch()  # before anything is traced
+            with profile(activities=activities) as profiler:
+                trainer.update()
+            profiler.export_chrome_trace(str(part))
     except OSError as error:
         msg = f"cannot write the trace {path}: {error.strerror}; name another file with --profile"
         raise GlulamError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -151,9 +151,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one argument an option
         report = evaluate_checkpoint(
             checkpoint, env, episodes, seeds, greedy=greedy, watch=lambda count: progress.advance(task, count)
         )
+    click.echo(json.dumps(summary(report)) if style == "json" else _text(report))
     if file is not None:
         _write(file, report)
-    click.echo(json.dumps(summary(report)) if style == "json" else _text(report))
 
 
 def _write(file: Path, report: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import glulam
@@ -21,7 +22,6 @@ except ImportError:  # Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from glulam import Policy
     from glulam_train.settings import TrainSettings
@@ -69,6 +69,19 @@ class RunFolder:
         if names and not self._is_run():
             msg = f"{path} holds {', '.join(names)}, but no settings.yaml of a run: name another folder with --out"
             raise GlulamError(msg)
+
+    def check_kept(self, settings: TrainSettings) -> None:
+        """Refuse to start anew here from what would go by that: a checkpoint of this folder.
+
+        Raises:
+            GlulamError: naming the file, if it is there and the settings name it.
+        """
+        for text in _texts(settings.plain()):
+            path = Path(text)
+            if path.is_file() and path.resolve() in {self.checkpoint.resolve(), *self.points.resolve().glob("*/*")}:
+                msg = f"{path} is what this run is to start from or to learn from, and it would be replaced: "
+                msg += "name another folder with --out"
+                raise GlulamError(msg)
 
     def _is_run(self) -> bool:
         try:
@@ -139,8 +152,9 @@ class RunFolder:
         """
         with self._writing():
             self.end.unlink(missing_ok=True)
-            for part in self.path.glob(".*.part"):
-                part.unlink(missing_ok=True)
+            for file in (self.settings, self.checkpoint, self.metrics, self.curve, self.launch):
+                for part in self.path.glob(f".part.*.{file.name}"):  # of a process that was killed
+                    part.unlink(missing_ok=True)
             replace_text(self.settings, settings.to_yaml())
 
     def save_policy(self, policy: Policy) -> None:
@@ -240,3 +254,13 @@ class RunFolder:
         except OSError as error:
             msg = f"cannot write to the folder {self.path}: {error.strerror}; name another with --out"
             raise GlulamError(msg) from error
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in a plain value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for item in value.values() for text in _texts(item))
+    elif isinstance(value, list):
+        yield from (text for item in value for text in _texts(item))

@@ -48,9 +48,14 @@ def found_in(
     if not folder.settings.is_file():
         msg = f"{folder.path} holds no run: there is no settings.yaml in it"
         raise GlulamError(msg)
+    known = settings or read_settings(folder.settings)
     settings = settings or read_settings(folder.settings, steps=steps)
     folder.hold()
     point, problems = _point_of(folder, settings, ranks)
+    if point is not None and settings.steps < min(known.steps, point.agent_steps):
+        msg = f"{folder.path} has {point.agent_steps:,} agent-steps already, and --steps is of the whole training: "
+        msg += f"write more than {settings.steps}"
+        raise GlulamError(msg)
     return point, settings, problems
 
 

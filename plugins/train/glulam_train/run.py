@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from glulam import GlulamError
+from glulam_train.devices import usable_device
 from glulam_train.equality import check_equal
 from glulam_train.first_policy import first_policy
 from glulam_train.folder import RunFolder
@@ -68,6 +69,8 @@ class Run:
         with self.ranks.together():
             if self.ranks.is_first:
                 self.folder.check_free(overwrite=overwrite or point is not None)
+                if point is None:
+                    self.folder.check_kept(settings)
         self.last: dict[str, Any] | None = None
         self.notes: list[str] = []
         self.stopped: str | None = None
@@ -75,7 +78,7 @@ class Run:
         if settings.threads is not None:
             torch.set_num_threads(settings.threads)
         with self.ranks.together():
-            device = _device(self.ranks.device(settings.device))
+            device = usable_device(self.ranks.device(settings.device))
             if self.ranks.size > 1 and device.type == "cuda":
                 torch.cuda.set_device(device)  # NCCL takes the present one
             torch.manual_seed(settings.seed)
@@ -274,12 +277,12 @@ class Run:
         with self.ranks.together():
             self.trainer.check_weights()
         check_equal(self.trainer.shared(), self.ranks)
+        self._save_policy()  # what was trained is safe, whatever becomes of the next environments
         self.boundary += 1
         with self.ranks.together():
             self.environment = self._make_environment()
             self.trainer.enter(self.environment)
         self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
-        self._save_policy()
 
     def _save_policy(self) -> None:
         with self.ranks.together():
@@ -301,13 +304,3 @@ class Run:
         """Free the environments and the folder."""
         self.environments.close()
         self.folder.release()
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        msg = f"device {name!r} cannot be used here: {str(error).splitlines()[0]}; write cpu"
-        raise GlulamError(msg) from error
-    return device

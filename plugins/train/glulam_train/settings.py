@@ -132,9 +132,9 @@ class TrainSettings:
 
     def to_yaml(self) -> str:
         """Return the settings as the text of a file that `read_settings` reads."""
-        import yaml
+        from glulam_train.yaml_file import dump_yaml
 
-        return str(yaml.safe_dump(self.plain(), sort_keys=False))
+        return dump_yaml(self.plain())
 
     @property
     def loss_names(self) -> list[str]:
@@ -182,9 +182,11 @@ def _drawn(*numbers: int) -> int:
 def _assign(data: dict[str, Any], assignment: str) -> None:
     import yaml
 
+    from glulam_train.yaml_file import load_yaml
+
     name, equals, written = assignment.partition("=")
     try:
-        value = yaml.safe_load(written)
+        value = load_yaml(written)
     except yaml.YAMLError as error:
         msg = f"--set {assignment!r}: {written!r} is no YAML value: {error}"
         raise GlulamError(msg) from error

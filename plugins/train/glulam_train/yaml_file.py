@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
 
-__all__ = ["read_yaml", "write_yaml"]
+__all__ = ["dump_yaml", "load_yaml", "read_yaml", "write_yaml"]
 
 _RULES = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -75,7 +75,7 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
         GlulamError: if it cannot be read, is no YAML, or holds no mapping.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # noqa: S506 - a safe loader
+        data = load_yaml(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         msg = f"cannot read the {what} {path}: {getattr(error, 'strerror', None) or error}; check the path"
         raise GlulamError(msg) from error
@@ -95,4 +95,18 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
 
 def write_yaml(path: Path, data: object) -> None:
     """Write plain values that `read_yaml` and any reader of policies read back to the same, whole or not at all."""
-    replace_text(path, yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))
+    replace_text(path, dump_yaml(data))
+
+
+def load_yaml(text: str) -> Any:  # noqa: ANN401 - any value
+    """Return the plain value of a text.
+
+    Raises:
+        yaml.YAMLError: if it is no YAML.
+    """
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+
+
+def dump_yaml(data: object) -> str:
+    """Return plain values as a text that `load_yaml` and readers of any YAML read back to the same."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))

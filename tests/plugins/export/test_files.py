@@ -1,5 +1,7 @@
 """Files are written whole or not at all."""
 
+from pathlib import Path
+
 import pytest
 
 from glulam import GlulamError
@@ -9,6 +11,11 @@ from glulam_export.files import named, write
 @pytest.mark.parametrize(("given", "path"), [("agent", "agent.pt2"), ("agent.pt2", "agent.pt2"), ("v1.5", "v1.5.pt2")])
 def test_a_suffix_is_added_where_it_is_missing(tmp_path, given, path):
     assert named(tmp_path / given, ".pt2") == tmp_path / path
+
+
+def test_a_folder_has_no_suffix():
+    with pytest.raises(GlulamError, match=r"^\. is a folder: name a file$"):
+        named(Path(), ".pt2")
 
 
 def test_older_files_are_replaced(tmp_path):

@@ -100,6 +100,23 @@ class TestWhereItIsWritten:
         assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "policy_spec.json"]
         assert json.loads((out / "policy_spec.json").read_text(encoding="utf-8"))["init_kwargs"]["greedy"] is False
 
+    def test_an_older_bundle_is_there_where_the_new_one_cannot_take_its_place(self, policy, tmp_path, monkeypatch):
+        out = tmp_path / "agent"
+        to_mettagrid(policy, out)
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        rename = Path.rename
+
+        def failing(self, target):
+            if self.name.endswith(".part"):
+                raise OSError(5, "Input/output error")
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", failing)
+        with pytest.raises(GlulamError, match="cannot write .*agent: Input/output error"):
+            to_mettagrid(policy, out, greedy=True)
+        assert [path.name for path in tmp_path.iterdir()] == ["agent"]
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
     def test_another_folder_is_left_alone(self, policy, tmp_path):
         (tmp_path / "thesis").mkdir()
         (tmp_path / "thesis" / "chapter").touch()

@@ -136,3 +136,8 @@ class TestCommand:
         monkeypatch.chdir(tmp_path)
         assert call(*ENV, *SMALL).exit_code == 0
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_device_that_is_not_there(self):
+        result = call(*ENV, *SMALL, "--set", "device=cuda:99")
+        assert isinstance(result.exception, GlulamError)
+        assert str(result.exception).startswith("device 'cuda:99' cannot be used here: ")

@@ -129,6 +129,12 @@ class TestMistakes:
         assert isinstance(result.exception, GlulamError)
         assert "half.safetensors" in str(result.exception)
 
+    def test_eval_tells_what_it_found_where_its_file_cannot_be_written(self, trained, tmp_path):
+        arguments = [trained[0] / "checkpoint.safetensors", "--env", "toy:cues", "--episodes", 8]
+        result = call("evaluate", *arguments, "--json", tmp_path)
+        assert str(result.exception) == f"cannot write {tmp_path}: Is a directory"
+        assert "return" in result.stdout
+
     def test_eval_of_no_checkpoint(self, tmp_path):
         result = call("evaluate", tmp_path / "none.safetensors", "--env", "toy:cues")
         assert "there is no checkpoint" in str(result.exception)

@@ -1,5 +1,7 @@
 """The folder of a run: what is never touched, what is refused, and what a full disk leaves."""
 
+import json
+
 import pytest
 from rich.console import Console
 
@@ -47,6 +49,40 @@ class TestOverwrite:
         (tmp_path / "project" / name).write_text("mine")
         with pytest.raises(GlulamError, match=rf"project holds {name}, but no settings\.yaml of a run: name another"):
             Run(settings(), tmp_path / "project", overwrite=True)
+
+
+class TestWhatItStartsFrom:
+    @pytest.mark.parametrize(
+        "changes", [{"init_from": "{}"}, {"losses": ["ppo", {"loss": "kickstart", "teacher": "{}"}]}]
+    )
+    def test_it_is_not_replaced_by_the_run_itself(self, run, settings, changes):
+        whole = run()
+        whole.train(console=quiet())
+        path = whole.folder.checkpoint
+        before = path.read_bytes()
+        named = json.loads(json.dumps(changes).replace("{}", str(path)))
+        message = (
+            r"checkpoint\.safetensors is what this run is to start from or to learn from, and it would be replaced: "
+        )
+        with pytest.raises(GlulamError, match=message + "name another folder with --out$"):
+            Run(settings(steps=64, **named), whole.folder.path, overwrite=True)
+        assert path.read_bytes() == before
+
+
+class TestParts:
+    def test_halves_of_its_own_files_go_and_others_stay(self, run):
+        whole = run()
+        whole.train(console=quiet())
+        folder = whole.folder.path
+        whole.close()
+        (folder / ".part.1.settings.yaml").touch()
+        (folder / ".part.1.film.gif").touch()
+        (folder / ".bundle.1.part").mkdir()
+        again = Run.resume(folder, steps=192)
+        again.train(console=quiet())
+        again.close()
+        left = {path.name for path in folder.iterdir() if "part" in path.name}
+        assert left == {".part.1.film.gif", ".bundle.1.part"}
 
 
 class TestDisk:

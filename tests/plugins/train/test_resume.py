@@ -331,7 +331,7 @@ class TestFullDisk:
             run.folder.save_policy(run.policy)
         full(resource.RLIM_INFINITY)
         assert run.folder.checkpoint.read_bytes() == before
-        assert not [path for path in run.folder.path.iterdir() if path.name.endswith(".part")]
+        assert not [path for path in run.folder.path.iterdir() if path.name.startswith(".part.")]
 
 
 class TestLonger:
@@ -343,3 +343,10 @@ class TestLonger:
     def test_a_finished_run_has_nothing_to_do(self, whole):
         before = numbers(whole)
         assert numbers(resumed(whole)) == before
+
+    def test_fewer_steps_than_it_has_are_refused(self, whole):
+        before = contents(whole.folder.path)
+        message = r"whole has 640 agent-steps already, and --steps is of the whole training: write more than 64$"
+        with pytest.raises(GlulamError, match=message):
+            Run.resume(whole.folder.path, steps=64)
+        assert contents(whole.folder.path) == before

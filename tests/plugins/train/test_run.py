@@ -239,8 +239,9 @@ def test_checkpoints_come_at_their_interval(run, monkeypatch):
     monkeypatch.setattr(glulam, "save", noted)
     started = run(steps=320, checkpoint_interval=100)
     started.train(console=quiet())
-    files = ("policy.safetensors", "checkpoint.safetensors")
-    assert saved == [(steps, name) for steps in (0, 128, 256, 320) for name in files]
+    point, policy = "policy.safetensors", "checkpoint.safetensors"
+    at_first = [(0, point), (0, policy)]
+    assert saved == at_first + [(steps, name) for steps in (128, 256, 320) for name in (policy, point)]
     assert names(started.folder.points) == {"000000000128", "000000000256", "000000000320"}  # the last three
 
 
@@ -250,3 +251,20 @@ def test_a_metric_that_is_not_finite_is_null_in_the_file(run, monkeypatch):
     monkeypatch.setattr(started.trainer, "update", lambda: update() | {"odd": float("inf")})
     started.train(console=quiet())
     assert json.loads(started.folder.metrics.read_text())["odd"] is None
+
+
+def test_what_was_trained_is_safe_where_no_further_environment_can_be_made(run, monkeypatch):
+    started = run(steps=256)
+
+    def no_licence(*_):
+        msg = "no licence is left"
+        raise GlulamError(msg)
+
+    monkeypatch.setattr(started, "_make_environment", no_licence)
+    with pytest.raises(GlulamError, match="no licence is left"):
+        started.train(console=quiet())
+    assert started.trainer.agent_steps == 256
+    loaded = glulam.load(started.folder.checkpoint, "toy:cues").state_dict()
+    trained = {name: value for name, value in started.policy.state_dict().items() if isinstance(value, torch.Tensor)}
+    assert trained
+    assert all(torch.equal(loaded[name], value) for name, value in trained.items())

@@ -46,10 +46,20 @@ def test_losses_come_as_a_list_or_a_name():
     assert read_settings(None, ["losses=kick"], **GIVEN).loss_names == ["kick"]
 
 
+def test_values_are_read_as_in_files():
+    assert read_settings(None, ["ppo.entropy_coef=1e-3"], **GIVEN).losses == ({"loss": "ppo", "entropy_coef": 1e-3},)
+
+
+def test_a_text_that_looks_like_a_number_is_a_text_when_it_is_read_again(tmp_path):
+    written = read_settings(None, ["losses=[{loss: kick, teacher: '1e5'}]"], **GIVEN)
+    (tmp_path / "settings.yaml").write_text(written.to_yaml())
+    assert read_settings(tmp_path / "settings.yaml") == written
+
+
 REFUSED = {
     "steps=0": "settings: steps is 0: write a whole number of at least 1",
     "steps=10.7": "settings: steps is 10.7: write a whole number of at least 1",
-    "steps=yes": "settings: steps is True: write a whole number of at least 1",
+    "steps=yes": "settings: steps is 'yes': write a whole number of at least 1",
     "steps=many": "settings: steps is 'many': write a whole number of at least 1",
     "steps=.inf": "settings: steps is inf: write a whole number of at least 1",
     "seed=-1": "settings: seed is -1: write a whole number from 0 to 1073741824",
@@ -61,7 +71,7 @@ REFUSED = {
     "epochs=0": "settings: epochs is 0: write a whole number of at least 1",
     "minibatches=0": "settings: minibatches is 0: write a whole number of at least 1",
     "learning_rate=0": "settings: learning_rate is 0: write a number above 0",
-    "learning_rate=.nan": "settings: learning_rate is nan: write a number above 0",
+    "learning_rate=.nan": "settings: learning_rate is '.nan': write a number above 0",
     "learning_rate=fast": "settings: learning_rate is 'fast': write a number above 0",
     "schedule=step": "settings: schedule is 'step': write constant or linear or cosine",
     "segment=0": "settings: segment is 0: write a whole number of at least 1, or null",
