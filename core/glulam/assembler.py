@@ -129,12 +129,13 @@ class AssembledPolicy(Policy):
         return inputs
 
     def _find_strip(self) -> tuple[str, Callable[[Tensor], Tensor] | None]:
-        """Return the shaper's key and its `strip`; None where another layer reads the same observation."""
+        """Return the shaper's key and its `strip`; None where another layer, or a loss, reads the same observation."""
         shaper = next(iter(self.layers.values()))
         strip = getattr(shaper.module, "strip", None)
         key = shaper.in_keys[0] if shaper.in_keys else ""
         readers = [layer for layer in self.layers.values() if key in layer.in_keys]
-        return key, strip if callable(strip) and len(readers) == 1 else None
+        alone = len(readers) == 1 and key not in self._loss_keys()
+        return key, strip if callable(strip) and alone else None
 
     def writable_keys(self) -> tuple[str, ...]:
         """Return every key that some layer writes."""

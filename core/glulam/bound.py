@@ -8,6 +8,7 @@ from tensordict import TensorDict, TensorDictBase
 from tensordict.nn import TensorDictModuleBase
 
 from glulam._errors import GlulamError
+from glulam.inputs import read_input
 from glulam.keys import declared_keys
 from glulam.memory import MemoryLayer, Rows
 
@@ -37,6 +38,10 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
         self.if_offered = _if_offered(config)
         self.in_keys = list(config.in_keys)
         self.out_keys = [key for key, phase in _outputs(config) if phase != "score"]
+        if self.is_memory and (len(self.arguments), len(self.out_keys)) != (1, 1):
+            msg = f"{type(config).__name__}: a memory layer reads one key and writes one; it reads {self.arguments} "
+            msg += f"and writes {list(self.out_keys)}: join what is read with 'concat' first"
+            raise GlulamError(msg)
         self.act_keys = self.out_keys
         self.score_keys = [key for key, phase in _outputs(config) if phase != "act"]
         self.acted_keys = [key for key, phase in _outputs(config) if phase == "act"]
@@ -64,11 +69,12 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
         pairs = zip(self.arguments, tensors, strict=True)
         given = {key: value for key, value in pairs if key is not None and value is not None}
         result = self.module(TensorDict(given, batch_size=[batch_size]))
-        try:
-            return [result.get(key) for key in self.out_keys]
-        except KeyError as error:
-            msg = f"{type(self.module).__name__} did not write its key {error}"
-            raise GlulamError(msg) from error
+        written = [result.get(key, None) for key in self.out_keys]
+        for key, value in zip(self.out_keys, written, strict=True):
+            if value is None:
+                msg = f"{type(self.module).__name__} did not write its key {key!r}"
+                raise GlulamError(msg)
+        return written
 
     def forward(self, td: TensorDictBase) -> TensorDictBase:
         """Read `in_keys`, run the module, write `out_keys`; a key that a world need not offer may be missing."""
@@ -91,7 +97,7 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
         return td
 
     def _read(self, td: TensorDictBase, key: str) -> Tensor | None:
-        return td.get(key, None) if key in self.if_offered else td.get(key)  # type: ignore[no-any-return]
+        return td.get(key, None) if key in self.if_offered else read_input(td, key)
 
 
 def bind(config: Any, module: nn.Module) -> BoundLayer:  # noqa: ANN401 - the protocol is structural
@@ -108,6 +114,9 @@ def as_tuple(result: Any, count: int, who: str) -> tuple[Tensor, ...]:  # noqa: 
     outputs = tuple(result) if isinstance(result, (tuple, list)) else (result,)
     if len(outputs) != count:
         msg = f"{who} returned {len(outputs)} outputs; its config declares {count}"
+        raise GlulamError(msg)
+    if any(output is None for output in outputs):
+        msg = f"{who} returned None; its config declares {'a tensor' if count == 1 else f'{count} tensors'}"
         raise GlulamError(msg)
     return outputs
 

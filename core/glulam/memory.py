@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from glulam._errors import GlulamError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Self
 
     from glulam.experience import TensorSpec
 
@@ -35,10 +36,13 @@ class Rows:
     been made before (`Policy.reserve`).
 
     Raises:
-        GlulamError: if an id repeats or is negative.
+        GlulamError: if an id repeats or is negative, or is no whole number.
     """
 
     def __init__(self, env_id: Tensor) -> None:
+        if env_id.is_floating_point():
+            msg = f"env_id is {str(env_id.dtype).removeprefix('torch.')}; ids are whole numbers, int64"
+            raise GlulamError(msg)
         ids = env_id.detach().long()
         self.order: Tensor | None = None
         self.index: slice | Tensor
@@ -64,23 +68,49 @@ class Rows:
             msg = f"env_id holds {first}; ids count from 0"
             raise GlulamError(msg)
         self.size = self.range.stop
-        self.source, self.version = env_id, env_id._version  # noqa: SLF001 - torch counts writes there and nowhere else
+        self.source = env_id
+        # On a CPU numpy or another process may write to it unseen; elsewhere torch counts what is written.
+        self.copy = env_id.detach().clone() if ids.device.type == "cpu" else None
+        self.version = None if env_id.is_inference() else env_id._version  # noqa: SLF001 - torch counts there only
 
     def still(self, env_id: Tensor) -> bool:
         """Whether these are the rows of `env_id`: the same tensor, unwritten since."""
-        return env_id is self.source and env_id._version == self.version  # noqa: SLF001 - as above
+        if env_id is not self.source:
+            return False
+        if self.copy is not None:
+            return torch.equal(self.copy, env_id)
+        return self.version is not None and env_id._version == self.version  # noqa: SLF001 - as above
 
 
 class Slots(nn.Module):
-    """The state of every row ever seen, in buffers `[slots, ...]` that no checkpoint holds."""
+    """The state of every row ever seen, in buffers `[slots, ...]` that no checkpoint holds.
 
-    def __init__(self, spec: Mapping[str, TensorSpec]) -> None:
+    Args:
+        spec: of each tensor; one whose dtype is `float` follows the policy's, the others keep theirs.
+        like: a tensor in the policy's dtype on its device.
+    """
+
+    def __init__(self, spec: Mapping[str, TensorSpec], like: Tensor | None = None) -> None:
         super().__init__()
         self.count = 0
         self._places = {name: f"state_{number}" for number, name in enumerate(spec)}  # whatever a state is called
-        for name, tensor in spec.items():
-            dtype = None if tensor.dtype == "float" else getattr(torch, tensor.dtype)
-            self.register_buffer(self._places[name], torch.zeros(0, *tensor.shape, dtype=dtype), persistent=False)
+        self._fixed = [self._places[name] for name, tensor in spec.items() if tensor.dtype != "float"]
+        own, device = (None, None) if like is None else (like.dtype, like.device)
+        with torch.inference_mode(mode=False):  # else they could be written in inference mode alone
+            for name, tensor in spec.items():
+                dtype = own if tensor.dtype == "float" else getattr(torch, tensor.dtype)
+                buffer = torch.zeros(0, *tensor.shape, dtype=dtype, device=device)
+                self.register_buffer(self._places[name], buffer, persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's
+        """Move and cast, as torch calls it; what has a dtype of its own is moved alone."""
+        before = {place: self._buffers[place] for place in self._fixed}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for place, buffer in before.items():
+            moved = self._buffers[place]
+            if buffer is not None and moved is not None and moved.dtype != buffer.dtype:
+                self._buffers[place] = buffer.to(moved.device)
+        return self
 
     @property
     def tensors(self) -> State:
@@ -91,10 +121,11 @@ class Slots(nn.Module):
         """Make room for ids below `count`; what is there stays."""
         if count <= self.count:
             return
-        for name, buffer in self.tensors.items():
-            grown = buffer.new_zeros(count, *buffer.shape[1:])
-            grown[: self.count] = buffer
-            self._buffers[self._places[name]] = grown
+        with torch.inference_mode(mode=False):  # as where they are made
+            for name, buffer in self.tensors.items():
+                grown = buffer.new_zeros(count, *buffer.shape[1:])
+                grown[: self.count] = buffer
+                self._buffers[self._places[name]] = grown
         self.count = count
 
     def clear(self) -> None:
@@ -103,15 +134,16 @@ class Slots(nn.Module):
             buffer.zero_()
 
     def read(self, rows: Rows, reset: Tensor | None = None) -> State:
-        """Return the state of some rows, zero where `reset` (`[B]`, bool) holds; it may be the slots themselves."""
+        """Return a copy of the state of some rows, zero where `reset` (`[B]`, bool) holds.
+
+        A layer may hand parts of it on, as a delay does, and they must not change while the slots are written.
+        """
         self.reserve(rows.size)
         index = rows.index
         if isinstance(index, Tensor):
             state = {name: buffer.index_select(0, index) for name, buffer in self.tensors.items()}
         else:
-            state = {name: self._part(buffer, index) for name, buffer in self.tensors.items()}
-            if torch.is_grad_enabled():  # the slots are written after the step, but its backward reads this
-                state = {name: value.clone() for name, value in state.items()}
+            state = {name: self._part(buffer, index).clone() for name, buffer in self.tensors.items()}
         if reset is not None:
             _forget(state, reset)
         return state
@@ -170,9 +202,7 @@ class MemoryLayer(nn.Module):
         """The rollout state, made on first use on the device and in the dtype of the parameters."""
         slots = self._modules.get("_slots")  # an attribute that is a module takes torch ten times as long to find
         if slots is None:
-            slots = Slots(self.state_spec())
-            like = next(self.parameters(), None)
-            slots = self._slots = slots if like is None else slots.to(like.device, like.dtype)
+            slots = self._slots = Slots(self.state_spec(), next(self.parameters(), None))
         return slots  # type: ignore[return-value]
 
     def state_spec(self) -> dict[str, TensorSpec]:

@@ -114,6 +114,9 @@ class Policy(nn.Module):
         memories, run = self._runner(acting=True)
         if not memories:
             return inputs | run(inputs, Recurrence({}))
+        if td.batch_dims != 1:
+            msg = f"policy(td) acts on a batch [B], and this TensorDict is {list(td.batch_size)}; evaluate takes [B, T]"
+            raise GlulamError(msg)
         rows = self._rows_of(read_input(td, "env_id"))
         reset = self._reset(td)
         recur = Recurrence({name: layer.slots.read(rows, reset) for name, layer in memories.items()})
@@ -195,11 +198,19 @@ class Policy(nn.Module):
 
     def _inputs(self, td: TensorDictBase, batch: torch.Size) -> dict[str, Tensor]:
         flat = len(batch) > 1
+        if not 1 <= len(batch) <= 2:  # noqa: PLR2004 - rows, and steps
+            msg = f"this TensorDict has the batch {list(batch)}; a policy takes [B], or [B, T] in evaluate"
+            raise GlulamError(msg)
         inputs = {key: read_input(td, key) for key in self.in_keys}
         return {key: value.flatten(0, len(batch) - 1) for key, value in inputs.items()} if flat else inputs
 
     def _reset(self, td: TensorDictBase) -> Tensor:
-        return read_input(td, "dones") | read_input(td, "truncateds")
+        flags = {key: read_input(td, key) for key in ("dones", "truncateds")}
+        for key, flag in flags.items():
+            if flag.dim() != td.batch_dims:
+                msg = f"{key!r} has the shape {list(flag.shape)} in a batch {list(td.batch_size)}; it is one flag a row"
+                raise GlulamError(msg)
+        return flags["dones"] | flags["truncateds"]
 
     # --- what comes out
 
@@ -250,10 +261,7 @@ class Policy(nn.Module):
             GlulamError: if `env_id` (`[B]`, int) repeats an id, or holds a negative one.
         """
         rows = self._rows_of(env_id)
-        states = {
-            name: {key: value.clone() for key, value in layer.slots.read(rows).items()}
-            for name, layer in self.memory_layers().items()
-        }
+        states = {name: layer.slots.read(rows) for name, layer in self.memory_layers().items()}
         return TensorDict(states, batch_size=[env_id.shape[0]])
 
     def reserve(self, count: int) -> None:

@@ -44,7 +44,7 @@ def layer_specs(policy: Policy) -> Iterator[SpecOf]:
         for source in (layer.config, layer.module):
             spec = getattr(source, "experience_spec", None)
             if spec is not None:
-                yield f"layer {name!r}", spec()
+                yield f"layer {name!r}", {key: _in_dtype_of(policy, one) for key, one in spec().items()}
 
 
 def loss_specs(policy: Policy) -> Iterator[SpecOf]:
