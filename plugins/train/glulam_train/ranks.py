@@ -179,10 +179,11 @@ class Ranks:
         """
         if self.size == 1:
             return [tensor]
-        found = [torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device) for _ in range(self.size)]
+        mine = _bytes(tensor.contiguous())
+        found = [torch.empty_like(mine) for _ in range(self.size)]
         with self._contact():
-            distributed.all_gather(found, tensor.contiguous(), group=self._group)
-        return found
+            distributed.all_gather(found, mine, group=self._group)
+        return [part.view(tensor.dtype).view(tensor.shape) for part in found]
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Overwrite tensors, each `[...]`, with those of the first rank.
@@ -195,7 +196,7 @@ class Ranks:
         with torch.no_grad(), self._contact():
             for tensor in tensors:
                 whole = tensor.detach().contiguous()
-                distributed.broadcast(whole, 0, group=self._group)
+                distributed.broadcast(_bytes(whole), 0, group=self._group)
                 tensor.copy_(whole)
 
     def gather(self, value: T) -> list[T]:
@@ -297,6 +298,11 @@ def _by_dtype(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
     for weight in parameters:
         kinds.setdefault(weight.dtype, []).append(weight)
     return list(kinds.values())
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    """Return the memory of a contiguous tensor as uint8 `[n]`, which every backend carries; gloo knows no int16."""
+    return tensor.view(-1).view(torch.uint8)
 
 
 def _first_line(error: Exception) -> str:

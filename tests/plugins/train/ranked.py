@@ -275,6 +275,15 @@ def primitives(ranks):
     }
 
 
+def of_each_dtype(ranks):
+    """What comes back of tensors of every dtype that observations may have, and of a lone number."""
+    mine = [torch.tensor([[0, 1], [100 + ranks.rank, 3]]).to(getattr(torch, name)) for name in glulam.BoxLayout.DTYPES]
+    mine.append(torch.tensor(0.5 + ranks.rank))
+    gathered = [ranks.gather_tensors(tensor.t()) for tensor in mine]  # not contiguous
+    ranks.broadcast(mine)
+    return gathered, mine
+
+
 def statistics(ranks):
     """Update a layer that keeps statistics and the reward scale; return what they saw, and what this rank had."""
 

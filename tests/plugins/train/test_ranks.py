@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 import glulam
-from glulam import GlulamError
+from glulam import BoxLayout, GlulamError
 from glulam_train.ranks import Ranks
 from glulam_train.resume import ResumePoints
 from glulam_train.run import Run
@@ -110,6 +110,16 @@ class TestRanks:
         assert (first["dealt"], second["dealt"]) == ("zero", "one")
         assert (first["gathered"][1], second["gathered"][1]) == ([0, 1], [])
         assert (first["finite"][2].unique().item(), second["finite"][2].unique().item()) == (5, float("inf"))
+
+    def test_tensors_of_every_dtype_travel(self):
+        """gloo itself knows no int16."""
+        for gathered, told in play(ranked.of_each_dtype):
+            for name, found, first in zip(BoxLayout.DTYPES, gathered[:-1], told[:-1], strict=True):
+                for tensor, rows in ((first, [[0, 1], [100, 3]]), (found[0], [[0, 100], [1, 3]])):
+                    assert torch.equal(tensor, torch.tensor(rows).to(getattr(torch, name)))
+                assert torch.equal(found[1], torch.tensor([[0, 101], [1, 3]]).to(getattr(torch, name)))
+                assert {str(tensor.dtype) for tensor in (first, *found)} == {f"torch.{name}"}
+            assert [tensor.item() for tensor in (*gathered[-1], told[-1])] == [0.5, 1.5, 0.5]
 
     def test_an_error_of_one_is_an_error_of_all(self):
         assert play(ranked.one_fails) == [("RankError", "rank 1: no room")] * 2
