@@ -139,7 +139,9 @@ class ResumePoints:
         self.path, self.keep = path, keep
 
     def save(self, trainer: Trainer, boundary: int) -> None:
-        """Have the first rank write a point, whole or not at all, and drop the oldest.
+        """Have the first rank write a point, whole or not at all, and drop the oldest of those up to it.
+
+        Later ones, which were passed over when the run was resumed, stay until it comes past them.
 
         Raises:
             GlulamError: if it cannot be written; the points before it are intact.
@@ -178,7 +180,7 @@ class ResumePoints:
             msg = f"cannot write {self.path / name}: {why.strerror if isinstance(why, OSError) else error}; the points "
             msg += f"before it are intact: once that is mended go on with glulam train --resume {self.path.parent}"
             raise GlulamError(msg) from error
-        for old in self._named()[: -self.keep]:
+        for old in [point for point in self._named() if point.name <= name][: -self.keep]:
             shutil.rmtree(old, ignore_errors=True)
 
     def newest(self) -> tuple[Point | None, list[str]]:

@@ -268,6 +268,26 @@ class TestFiles:
         run.train(console=quiet())
         assert sorted(path.name for path in run.folder.points.iterdir()) == ["000000000512", "000000000640"]
 
+    @pytest.mark.parametrize("keep", [1, 2])
+    def test_a_damaged_newer_point_does_not_cost_the_one_just_saved(self, started, monkeypatch, keep):
+        run = started("cut")
+        stop_after(run, 384, monkeypatch)
+        newest = run.folder.points / "000000000384" / "trainer.safetensors"
+        newest.write_bytes(newest.read_bytes()[:100])
+        text = run.folder.settings.read_text()
+        run.folder.settings.write_text(text.replace("keep_checkpoints: 3", f"keep_checkpoints: {keep}"))
+        again = Run.resume(run.folder.path, steps=320)
+        again.train(console=quiet())
+        again.close()
+        point, problems = again.folder.resume_points(again.settings).newest()
+        assert point.agent_steps == 320
+        assert [problem.partition(" is ")[0] for problem in problems] == [str(newest)]
+        left = ["000000000256", "000000000320"][-keep:]
+        assert sorted(path.name for path in run.folder.points.iterdir()) == [*left, "000000000384"]
+        resumed(run, steps=512)  # which comes past it
+        left = ["000000000448", "000000000512"][-keep:]
+        assert sorted(path.name for path in run.folder.points.iterdir()) == left
+
     def test_a_folder_without_a_run(self, tmp_path):
         with pytest.raises(GlulamError, match=r"holds no run: there is no settings\.yaml in it"):
             Run.resume(tmp_path)
