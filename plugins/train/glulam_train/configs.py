@@ -80,7 +80,8 @@ class KickstartConfig(glulam.LossConfig):
             found by name, and what it does not know it neither sees nor teaches.
         aliases: Names of this environment that the teacher knows by another, such as `{quarry: mine}`.
         coef: Weight of the divergence from the teacher's policy.
-        value_coef: Weight of half the mean squared error from the teacher's values.
+        value_coef: Weight of half the mean squared error from the teacher's values; write 0 where either is
+            trained with `normalize_returns`, since the units of values differ then.
         anneal_steps: Agent-steps after which the teacher is forgotten; null for never.
     """
 

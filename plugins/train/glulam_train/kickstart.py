@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from glulam import Policy
     from glulam_train.configs import KickstartConfig
+    from glulam_train.settings import TrainSettings
 
 __all__ = ["KickstartLoss"]
 
@@ -31,6 +32,17 @@ class KickstartLoss:
     def __init__(self, config: KickstartConfig) -> None:
         self.config = config
         self.factor = 1.0
+
+    def check_settings(self, settings: TrainSettings) -> None:
+        """Refuse values that are of scaled returns: no checkpoint holds what the teacher's are divided by.
+
+        Raises:
+            GlulamError: if they were to be compared with the teacher's.
+        """
+        if settings.normalize_returns and self.config.value_coef:
+            msg = "loss kickstart: normalize_returns puts values into units that the teacher does not know: "
+            msg += "set kickstart.value_coef to 0"
+            raise GlulamError(msg)
 
     def initialize(self, policy: Policy) -> None:
         """Load the teacher into the student's world.

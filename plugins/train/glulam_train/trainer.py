@@ -48,7 +48,7 @@ class Trainer:
 
     Raises:
         GlulamError: if the minibatches do not divide the segments, a loss wants what the trainer does not
-            compute, or a loss does not know of actions that the environment ignores.
+            compute or refuses the settings, or a loss does not know of actions that the environment ignores.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Trainer:
             raise GlulamError(msg)
         _keep_stored(policy, spec)
         self.terms = {name: loss.build() for name, loss in self.losses.items()}
+        self._call("check_settings", settings)
         self._call("initialize", policy)
         observers = [term for term in self.terms.values() if hasattr(term, "observe")]
         self.rollout = Rollout(policy, worlds, settings.horizon, observers)

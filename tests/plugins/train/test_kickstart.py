@@ -173,6 +173,23 @@ class TestOtherActions:
 
 
 class TestMistakes:
+    def test_values_in_units_that_the_teacher_does_not_know(self, trainer, teacher):
+        message = (
+            r"^loss kickstart: normalize_returns puts values into units that the teacher does not know: "
+            r"set kickstart\.value_coef to 0$"
+        )
+        with pytest.raises(GlulamError, match=message):
+            trainer(losses=("ppo", kickstart(teacher)), normalize_returns=True)
+
+    def test_actions_are_taught_whatever_the_units_of_values(self, trainer, teacher):
+        """Oracle: the loss put together from its parts, those that the trainer logs."""
+        losses = ("ppo", kickstart(teacher, value_coef=0, coef=2.0))
+        made = trainer(losses=losses, normalize_returns=True, epochs=1, minibatches=1)
+        metrics = made.update()
+        assert metrics["reward_scale"] != 1
+        student = metrics["ppo/policy_loss"] + 0.5 * metrics["ppo/value_loss"] - 0.01 * metrics["ppo/entropy"]
+        assert metrics["loss"] == pytest.approx(student + 2 * metrics["kickstart/divergence"])
+
     def test_a_key_that_something_else_writes(self, teacher):
         with pytest.raises(glulam.PolicyError) as caught:
             glulam.resolve("toy", losses=["ppo", kickstart(teacher, teacher_values_key="values")])

@@ -30,13 +30,13 @@ def options(tmp_path):
     """Everything that a point must hold: several losses, one with weights of its own and one with a memory."""
     torch.manual_seed(1)
     glulam.save(glulam.build("toy", "toy:cues"), tmp_path / "teacher.safetensors")
-    teacher = {"loss": "kickstart", "teacher": str(tmp_path / "teacher.safetensors"), "anneal_steps": 600}
+    teacher = {"loss": "kickstart", "teacher": str(tmp_path / "teacher.safetensors")}
     return {
         "steps": 640,
         "checkpoint_interval": 128,
         "normalize_returns": True,
         "schedule": "linear",
-        "losses": ("ppo", "prediction", teacher),
+        "losses": ("ppo", "prediction", teacher | {"anneal_steps": 600, "value_coef": 0}),
         "groups": ({"layers": ["toy_table"], "learning_rate": 0.01},),
         "tensorboard": False,
     }
