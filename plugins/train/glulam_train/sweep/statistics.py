@@ -51,8 +51,8 @@ def improvement(values: Sequence[float], others: Sequence[float]) -> Interval | 
 
 
 def band(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Return the 95 % interval of the mean of curves `(n, P)` at each point; None of one curve."""
-    if len(values) < FEWEST:
+    """Return the 95 % interval of the mean of curves `(n, P)` at each point; None of one curve, or of no point."""
+    if len(values) < FEWEST or not values.size:
         return None
     found = _bootstrap([values], lambda x, axis: x.mean(axis), 0, BAND_RESAMPLES)
     return found.low, found.high

@@ -1,6 +1,7 @@
 """The page of a sweep, from results written by hand."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from glulam import GlulamError
 from glulam_train.report.command import report
+from glulam_train.report.render import render
 from glulam_train.report.sweep_page import read_sweep_results, sweep_page
 
 
@@ -68,6 +70,30 @@ def test_the_line_is_the_mean_over_seeds_where_all_have_a_return(folder, results
     assert [slow.low[place] for place in shared] == pytest.approx(seeds.min(0))  # of two seeds it is their range
     assert [slow.high[place] for place in shared] == pytest.approx(seeds.max(0))
     assert chart.named[1].low is None
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_seeds_that_share_no_agent_step_are_thin_lines_alone(folder, results, beside):
+    """One has just begun: its only return lies between two points of the grid, which the other spans."""
+    results["runs"] = [run("slow", 0, [1.0, 2.0, 3.0]), run("slow", 1, [None, 4.0]), run("fast", 0, [5.0, 6.0])]
+    places = ([8192, 500_000, 1_000_000], [8192, 10_240], [8192, 1_000_000])
+    for made, agent_steps in zip(results["runs"], places, strict=True):
+        made["curve"]["agent_steps"] = agent_steps
+    if not beside:
+        del results["variants"][1], results["runs"][2]
+    page = sweep_page(folder, results)
+    (chart,) = page["groups"][0][2]
+    thin, lone, slow = chart.lines[:3]
+    assert [line.thin for line in (thin, lone, slow)] == [True, True, False]
+    assert [thin.y[0], thin.y[-1]] == [1.0, 3.0]
+    assert slow.name == "slow (2 seeds)"
+    assert [set(slow.y), slow.low, slow.high] == [{None}, None, None]
+    assert chart.summary.removeprefix("Chart of return over agent-steps") == (
+        ". fast (1 seed): 5 at 8.192k agent-steps, 6 at 1M; lowest 5, highest 6" * beside
+    )
+    text = render("sweep.html", page)
+    assert len(re.findall(r'<path class="thin c1 dash0" d="M[^"]+"/>', text)) == 1
+    assert '<path class="line c1 dash0" d=""/>' in text
 
 
 def test_variants_and_runs_are_told(folder, results):

@@ -91,3 +91,6 @@ class TestBand:
 
     def test_one_curve_has_none(self):
         assert statistics.band(np.zeros((1, 3))) is None
+
+    def test_curves_without_a_point_have_none(self):
+        assert statistics.band(np.zeros((2, 0))) is None
