@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], variants: Sequence[str], path
             axes.fill_between(grid, *edges, color=look["color"], alpha=0.15, linewidth=0)
         seeds = f"{len(curves)} seed{'s' * (len(curves) != 1)}"
         (line,) = axes.plot(grid, middle, linewidth=1.8, label=f"{name} ({seeds})", **look)
-        drawn.append((float(middle[-1]), line))
+        drawn.append((float(middle[-1]) if middle.size else -math.inf, line))
     axes.set(xlabel="agent-steps", ylabel="return")
     axes.xaxis.set_major_formatter(lambda steps, _: f"{steps:,.0f}")
     axes.grid(alpha=0.3)
@@ -76,8 +77,8 @@ def _known(curve: Mapping[str, Sequence[float | None]]) -> tuple[NDArray[Any], N
 
 
 def _on_grid(curves: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return common agent-steps `(P,)`, where every seed has a return, and the returns there `(n, P)`."""
+    """Return common agent-steps `(P,)`, where every seed has a return, and the returns there `(n, P)`; P may be 0."""
     first = max(steps[0] for steps, _ in curves)
-    last = max(first, min(steps[-1] for steps, _ in curves))
-    grid = np.linspace(first, last, POINTS)
+    last = min(steps[-1] for steps, _ in curves)
+    grid = np.linspace(first, last, POINTS if first <= last else 0)
     return grid, np.stack([np.interp(grid, steps, returns) for steps, returns in curves])

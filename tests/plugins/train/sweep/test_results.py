@@ -162,3 +162,20 @@ class TestCurves:
         grid, values = _on_grid([one, other])
         assert (grid[0], grid[-1]) == (2, 4)
         assert values[:, [0, -1]].tolist() == [[1, 3], [10, 20]]
+
+    def test_seeds_that_share_none_have_no_mean(self, tmp_path):
+        """Nor is a seed's last return carried on to where another begins."""
+        import numpy as np
+
+        from glulam_train.sweep.curves import _on_grid
+
+        one = (np.array([1.0, 5.0]), np.array([0.0, 4.0]))
+        other = (np.array([6.0, 7.0]), np.array([10.0, 20.0]))
+        grid, values = _on_grid([one, other])
+        assert (grid.shape, values.shape) == ((0,), (2, 0))
+        rows = [
+            {"variant": "a", "curve": {"agent_steps": [*steps], "return_mean": [*returns]}}
+            for steps, returns in (one, other)
+        ]
+        draw_curves([*rows, rows[0] | {"variant": "b"}], ["a", "b"], tmp_path / "c.png")
+        assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
