@@ -92,7 +92,7 @@ def _train(plan: Plan, budget: Budget, results: Results) -> list[str]:
     with Display(budget, results.write) as display:
         pool = Pool(budget.jobs, plan.sweep.path.parent.absolute(), display)
         states = pool.run(budget.cells)
-    notes = display.failures()
+    notes = [*display.failures(), *pool.problems]
     left = sum(states.get(cell.key) != "finished" for cell in budget.cells)
     if left:
         reason = f"stopped by {pool.stopped}: " if pool.stopped else ""

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from glulam_train.sweep.disk import STDERR, is_finished, note_exit
+from glulam import GlulamError
+from glulam_train.sweep.disk import STDERR, is_finished, note_exit, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,8 @@ __all__ = ["Pool", "Watcher"]
 
 START = "from glulam_train.sweep.child import main; main()"
 SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_TO_SAVE = 60.0  # for runs under way when there is an error
+AT_ONCE = 2  # signals
 
 
 class Watcher(Protocol):
@@ -42,7 +45,8 @@ class Watcher(Protocol):
 class Pool:
     """Runs what is to be run; a context manager, which takes Ctrl-C and SIGTERM.
 
-    The first signal asks every run to save a point and end; a second ends them at once.
+    The first signal asks every run to save a point and end, as an error does; a second ends them at once. `problems`
+    says which runs have ended without a note of how they did.
 
     Args:
         jobs: processes at a time.
@@ -53,6 +57,7 @@ class Pool:
     def __init__(self, jobs: int, folder: Path, watcher: Watcher) -> None:
         self.jobs, self.folder, self.watcher = jobs, folder, watcher
         self.stopped: str | None = None
+        self.problems: list[str] = []
         self._signals = 0
         self._asked: set[Key] = set()
         self._running: dict[Key, tuple[Cell, subprocess.Popen[bytes]]] = {}
@@ -61,6 +66,9 @@ class Pool:
         """Run them all and return their states; those that a signal kept from starting are left out.
 
         What a run waits for and is not among the cells is finished.
+
+        Raises:
+            GlulamError: if the folder of a run that is to start cannot be written.
         """
         states: dict[Key, str] = {}
         waiting = list(cells)
@@ -73,10 +81,7 @@ class Pool:
                     self.watcher.looked([cell for cell, _ in self._running.values()])
                     time.sleep(SECONDS_BETWEEN_LOOKS)
             finally:
-                for _, process in self._running.values():
-                    process.kill()
-                    process.wait()
-                    _let_go(process)
+                self._leave()
         return states
 
     def _start_some(self, waiting: list[Cell], states: dict[Key, str]) -> None:
@@ -95,8 +100,10 @@ class Pool:
         return key is not None and (key in self._running or key in {cell.key for cell in waiting})
 
     def _start(self, cell: Cell) -> None:
-        note_exit(cell, None)
-        with (cell.folder / STDERR).open("wb") as errors:
+        with writing(cell.folder):
+            note_exit(cell, None)
+            errors = (cell.folder / STDERR).open("wb")
+        with errors:
             process = subprocess.Popen(  # noqa: S603 - this Python, and a folder of ours
                 [sys.executable, "-P", "-c", START, "train", "--resume", str(cell.folder)],
                 stdin=subprocess.PIPE,  # never written to: it ends when this process does
@@ -110,12 +117,29 @@ class Pool:
         self.watcher.started(cell)
 
     def _pass_signals_on(self) -> None:
-        for key, (_, process) in self._running.items():
-            if self._signals > 1:
+        if self._signals >= AT_ONCE:
+            for _, process in self._running.values():
                 process.kill()
-            elif self._signals and key not in self._asked:  # a second signal would not let it save
+        elif self._signals:
+            self._ask_to_save()
+
+    def _ask_to_save(self) -> None:
+        for key, (_, process) in self._running.items():
+            if key not in self._asked:  # a second signal would not let it
                 self._asked.add(key)
                 process.terminate()
+
+    def _leave(self) -> None:
+        """Have the runs save that an error leaves under way, and end those that have not in time."""
+        self._ask_to_save()
+        processes = [process for _, process in self._running.values()]
+        deadline = time.monotonic() + SECONDS_TO_SAVE
+        while self._signals < AT_ONCE and time.monotonic() < deadline and any(p.poll() is None for p in processes):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        for process in processes:
+            process.kill()
+            process.wait()
+            _let_go(process)
 
     def _look(self, states: dict[Key, str]) -> None:
         for key, (cell, process) in list(self._running.items()):
@@ -126,9 +150,17 @@ class Pool:
             del self._running[key]
             cut_short = code < 0 and self.stopped is not None  # we did that
             if not cut_short:
-                note_exit(cell, code)
+                self._note_exit(cell, code)
             failed = code != 0 and not cut_short
             self._end(cell, "failed" if failed else "finished" if is_finished(cell) else "stopped", states)
+
+    def _note_exit(self, cell: Cell, code: int) -> None:
+        """Note how a run ended; where that cannot be noted it counts as unfinished, and the others go on."""
+        try:
+            with writing(cell.folder):
+                note_exit(cell, code)
+        except GlulamError as error:
+            self.problems.append(str(error))
 
     def _end(self, cell: Cell, state: str, states: dict[Key, str]) -> None:
         states[cell.key] = state

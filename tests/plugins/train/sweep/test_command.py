@@ -1,10 +1,13 @@
 """`glulam sweep` as a user types it: here with processes that only pretend to train."""
 
+import errno
 import json
+import os
 
 import pytest
 
 from glulam import GlulamError
+from glulam_train.sweep import disk
 from glulam_train.sweep.command import sweep
 from tests.plugins.train.sweep.fakes import HEAD, call
 
@@ -83,6 +86,23 @@ class TestRuns:
         ]
         rows = json.loads((out / "results.json").read_text())["runs"]
         assert [(row["state"], row["exit"]) for row in rows] == [("failed", 1), ("finished", 0), ("finished", 0)]
+
+    def test_an_end_that_could_not_be_noted_is_told_at_the_end(self, written, out, monkeypatch):
+        def full(path, text):
+            if path.name == "exit.json":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            replace_text(path, text)
+
+        replace_text = disk.replace_text
+        monkeypatch.setattr(disk, "replace_text", full)
+        result = call(written("{plain: {seeds: 1}}"), "--out", out)
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-4:] == [
+            "",
+            f"cannot write to the folder {out / 'plain' / 'seed_0'}: No space left on device; name another with --out",
+            "",
+            f"1 of 1 runs are not finished; to go on with them: glulam sweep {out.parent / 'sweep.yaml'} --out {out}",
+        ]
 
     def test_programs_get_the_summary(self, written, out):
         result = call(written(), "--out", out, "--format", "json")

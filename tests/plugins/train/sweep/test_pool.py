@@ -1,5 +1,6 @@
 """Processes: how many at a time, in which order, and what becomes of them; none of them trains."""
 
+import errno
 import os
 import signal
 import threading
@@ -7,6 +8,8 @@ import time
 
 import pytest
 
+from glulam import GlulamError
+from glulam_train.sweep import disk, pool
 from glulam_train.sweep.disk import exit_of, last_row, write_inputs
 from glulam_train.sweep.pool import Pool
 
@@ -116,7 +119,11 @@ def test_a_run_that_something_else_kills_has_failed(ran, monkeypatch):
     assert exit_of(cells["slow", 0]) == -9
 
 
-def test_an_error_of_ours_leaves_no_process_behind(ran):
+@pytest.mark.parametrize("deaf", [False, True])
+def test_an_error_of_ours_leaves_no_process_behind(ran, monkeypatch, deaf):
+    monkeypatch.setattr(pool, "SECONDS_TO_SAVE", 0.5 if deaf else 60.0)
+    if deaf:
+        monkeypatch.setattr(pool, "START", pool.START.replace("asked.append(True)", "None"))
     seen = []
 
     def at(running):
@@ -130,6 +137,46 @@ def test_an_error_of_ours_leaves_no_process_behind(ran):
     steps = last_row(seen[0].folder)
     time.sleep(0.7)
     assert last_row(seen[0].folder) == steps
+
+
+def test_a_run_that_cannot_be_started_lets_the_others_save(ran, tmp_path):
+    def at(running):
+        if len(running) == 2 and all(last_row(cell.folder) for cell in running):
+            blocked.mkdir(parents=True, exist_ok=True)
+
+    blocked = tmp_path / "out" / "last" / "seed_0" / "stderr.txt"
+    message = rf"^cannot write to the folder {blocked.parent}: Is a directory; name another with --out$"
+    with pytest.raises(GlulamError, match=message):
+        ran("{slow: {seeds: 1, steps: 512000}, slow_a: {seeds: 1}, last: {seeds: 1, after: slow_a}}", at=at)
+    log = (tmp_path / "out" / "log").read_text().splitlines()
+    assert log[-2:] == ["end slow_a seed_0", "end slow seed_0"]
+
+
+def test_results_that_cannot_be_written_let_the_others_save(ran, monkeypatch, tmp_path):
+    def full(self, cell, state):
+        msg = f"no room for {cell}"
+        raise GlulamError(msg)
+
+    monkeypatch.setattr(Watched, "ended", full)
+    with pytest.raises(GlulamError, match="^no room for slow_a seed 0$"):
+        ran("{slow: {seeds: 1, steps: 512000}, slow_a: {seeds: 1}}")
+    assert (tmp_path / "out" / "log").read_text().splitlines()[-1] == "end slow seed_0"
+
+
+def test_an_end_that_cannot_be_noted_is_none_and_the_others_go_on(ran, monkeypatch):
+    def full(path, text):
+        if path.name == "exit.json" and not refused:
+            refused.append(path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace_text(path, text)
+
+    refused, replace_text = [], disk.replace_text
+    monkeypatch.setattr(disk, "replace_text", full)
+    states, _, made, cells = ran("{a: {seeds: 1}, slow_a: {seeds: 1}}")
+    assert states == {("a", 0): "stopped", ("slow_a", 0): "finished"}
+    assert [exit_of(cell) for cell in cells.values()] == [None, 0]
+    folder = cells["a", 0].folder
+    assert made.problems == [f"cannot write to the folder {folder}: No space left on device; name another with --out"]
 
 
 def test_outside_the_main_thread_signals_are_left_alone(ran):
