@@ -133,6 +133,7 @@ class LossConfig(_Keyed):
         `[B, ...]`. A loss object may have more methods, each called where there is one:
 
         * `check_settings(settings)`: first of all, to refuse settings of the training by a `GlulamError`;
+        * `allow_version_drift()`: next, where checkpoints of other versions of plug-ins are to be accepted;
         * `initialize(policy)`: once, before training, with the policy that is to be trained;
         * `parameters()`: weights of its own, trained with the policy's;
         * `observe(td)`: in each step of the rollout, after the policy has acted, to add the keys that the loss writes

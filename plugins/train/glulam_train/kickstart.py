@@ -31,7 +31,7 @@ class KickstartLoss:
 
     def __init__(self, config: KickstartConfig) -> None:
         self.config = config
-        self.factor = 1.0
+        self.factor, self.drift = 1.0, False
 
     def check_settings(self, settings: TrainSettings) -> None:
         """Refuse values that are of scaled returns: no checkpoint holds what the teacher's are divided by.
@@ -44,6 +44,10 @@ class KickstartLoss:
             msg += "set kickstart.value_coef to 0"
             raise GlulamError(msg)
 
+    def allow_version_drift(self) -> None:
+        """Accept a teacher of other versions of plug-ins."""
+        self.drift = True
+
     def initialize(self, policy: Policy) -> None:
         """Load the teacher into the student's world.
 
@@ -54,7 +58,13 @@ class KickstartLoss:
         path = Path(self.config.teacher)
         try:
             header, _ = glulam.read_tensors(path)
-            self.teacher = glulam.load(path, policy.env, aliases=self.config.aliases, device=str(policy.device))
+            self.teacher = glulam.load(
+                path,
+                policy.env,
+                aliases=self.config.aliases,
+                device=str(policy.device),
+                allow_version_drift=self.drift,
+            )
             saved = EnvSpec.from_dict(header["environment"]).renamed(header["aliases"])
             self._check(saved.actions.names, policy)
         except GlulamError as error:

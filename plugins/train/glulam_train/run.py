@@ -170,7 +170,7 @@ class Run:
 
     def _make_trainer(self, device: torch.device) -> None:
         self.policy = first_policy(self.settings, self.environment.spec, device, self.point, drift=self.drift)
-        self.trainer = Trainer(self.policy, self.environment, self.settings, self.ranks)
+        self.trainer = Trainer(self.policy, self.environment, self.settings, self.ranks, allow_version_drift=self.drift)
         if not self.ranks.is_first:
             torch.manual_seed(self.settings.action_seed(self.ranks.rank))
         if self.point is not None:

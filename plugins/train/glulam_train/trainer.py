@@ -45,6 +45,7 @@ class Trainer:
         environment: played on without a break; or several, by turns.
         settings: the numbers.
         ranks: who trains the same policy, each with a trainer of its own; this process alone when None.
+        allow_version_drift: have losses accept checkpoints of other versions of plug-ins.
 
     Raises:
         GlulamError: if the minibatches do not divide the segments, a loss wants what the trainer does not
@@ -57,6 +58,8 @@ class Trainer:
         environment: Environment | Groups,
         settings: TrainSettings,
         ranks: Ranks | None = None,
+        *,
+        allow_version_drift: bool = False,
     ) -> None:
         self.policy, self.settings, self.ranks = policy, settings, ranks or Ranks.alone()
         self.agent_steps = 0
@@ -72,6 +75,8 @@ class Trainer:
         _keep_stored(policy, spec)
         self.terms = {name: loss.build() for name, loss in self.losses.items()}
         self._call("check_settings", settings)
+        if allow_version_drift:
+            self._call("allow_version_drift")
         self._call("initialize", policy)
         observers = [term for term in self.terms.values() if hasattr(term, "observe")]
         self.rollout = Rollout(policy, worlds, settings.horizon, observers)

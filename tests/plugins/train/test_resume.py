@@ -17,6 +17,7 @@ import glulam
 from glulam import GlulamError
 from glulam_train.resume import ResumePoints
 from glulam_train.run import Run
+from tests.plugins.train.conftest import SITE
 
 CLOCKS = {"seconds", "steps_per_second"}
 
@@ -352,6 +353,38 @@ class TestFullDisk:
         full(resource.RLIM_INFINITY)
         assert run.folder.checkpoint.read_bytes() == before
         assert not [path for path in run.folder.path.iterdir() if path.name.startswith(".part.")]
+
+
+class TestAnotherVersion:
+    """Teacher and point were saved with toy-mill 1.0, and here is 1.1 by now."""
+
+    @pytest.fixture
+    def upgraded(self, monkeypatch, tmp_path):
+        def upgrade():
+            new = tmp_path / "site" / "toy_mill-1.1.dist-info"
+            shutil.copytree(SITE / "toy_mill-1.0.dist-info", new)
+            text = (new / "METADATA").read_text()
+            (new / "METADATA").write_text(text.replace("Version: 1.0", "Version: 1.1"))
+            monkeypatch.syspath_prepend(str(new.parent))
+
+        return upgrade
+
+    def test_a_run_goes_on_where_that_is_accepted(self, started, whole, upgraded, monkeypatch):
+        run = started("cut")
+        stop_after(run, 256, monkeypatch)
+        upgraded()
+        with pytest.raises(GlulamError, match=r"policy\.safetensors was saved with toy-mill 1\.0, here is 1\.1 "):
+            Run.resume(run.folder.path)
+        assert numbers(resumed(run, allow_version_drift=True)) == numbers(whole)
+
+    def test_a_run_begins_with_such_a_teacher_where_that_is_accepted(self, settings, options, upgraded, tmp_path):
+        upgraded()
+        message = r"^loss kickstart: teacher .*/teacher\.safetensors: .* was saved with toy-mill 1\.0, here is 1\.1 "
+        with pytest.raises(GlulamError, match=message):
+            Run.begin(settings(**options), tmp_path / "new")
+        run = Run.begin(settings(**options), tmp_path / "new", allow_version_drift=True)
+        assert run.trainer.update()["kickstart/factor"] == 1
+        run.close()
 
 
 class TestLonger:
