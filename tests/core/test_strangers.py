@@ -93,6 +93,40 @@ class TestStrangers:
         with pytest.raises(GlulamError, match=r"layer 'scale' \(Identity\) returned 1 outputs; its config declares 2"):
             policy(step_of(random_obs(2)))
 
+    def test_a_tensordict_module_that_misspells_its_key_is_named(self, policy_file, registry, env, plugins):
+        policy = self._with(
+            policy_file, registry, env, plugins, "{layer: scale, in_key: pooled, out_key: scaled, times: 2}",
+            "{layer: misspelt, name: scale}", "misspelt", "MisspeltConfig",
+        )  # fmt: skip
+        with pytest.raises(GlulamError, match="Misspelt did not write its key 'scaled'"):
+            policy(step_of(random_obs(2)))
+
+    def test_a_module_that_returns_nothing_is_named(self, policy_file, registry, env, plugins):
+        policy = self._with(
+            policy_file, registry, env, plugins, "{layer: scale, in_key: pooled, out_key: scaled, times: 2}",
+            "{layer: nothing, name: scale}", "nothing", "NothingConfig",
+        )  # fmt: skip
+        with pytest.raises(GlulamError, match=r"layer 'scale' \(Nothing\) returned None; its config declares a tensor"):
+            policy(step_of(random_obs(2)))
+
+    def test_what_a_layer_wants_stored_as_float_is_in_the_policys_dtype(self, policy_file, registry, env, plugins):
+        policy = self._with(
+            policy_file, registry, env, plugins, "{layer: scale, in_key: pooled, out_key: scaled, times: 2}",
+            "{layer: kept, name: scale}", "kept", "KeptConfig",
+        )  # fmt: skip
+        for dtype, name in ((torch.float32, "float32"), (torch.bfloat16, "bfloat16")):
+            assert policy.to(dtype).experience_spec()["scaled"] == glulam.TensorSpec((6,), name)
+
+
+class Misspelt(Native):
+    def forward(self, td):
+        return td.set("scalde", td["pooled"])
+
+
+class Nothing(nn.Module):
+    def forward(self, x):
+        del x
+
 
 @glulam.layer
 class NativeConfig(glulam.LayerConfig):
@@ -101,6 +135,24 @@ class NativeConfig(glulam.LayerConfig):
 
     def build(self):
         return Native()
+
+
+@glulam.layer
+class MisspeltConfig(NativeConfig):
+    def build(self):
+        return Misspelt()
+
+
+@glulam.layer
+class NothingConfig(NativeConfig):
+    def build(self):
+        return Nothing()
+
+
+@glulam.layer
+class KeptConfig(NativeConfig):
+    def experience_spec(self):
+        return {self.out_key: glulam.TensorSpec((6,), "float")}
 
 
 @glulam.layer
