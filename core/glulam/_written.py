@@ -133,7 +133,7 @@ class Written:
         linecache.cache[file] = (len(self.source), None, self.source.splitlines(keepends=True), file)
         weakref.finalize(self, linecache.cache.pop, file, None)  # tracebacks show its lines as long as it lives
         exec(compile(self.source, file, "exec"), self.scope)  # noqa: S102 - every name in it is an identifier of ours
-        return self.scope["compute"]
+        return self.scope.pop("compute")  # or it would hold itself, and the weights would wait for the collector
 
     def _layer(self, name: str, layer: BoundLayer) -> None:
         module = layer.module

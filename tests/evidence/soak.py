@@ -105,7 +105,8 @@ def verdict(samples):
     What counts is taken after the warm-up and before the last update, in ten windows. A sample finds a process anywhere
     in an update, with some of what that allocates; so memory is flat where the median of each window lies within 2 % of
     the median of all, and a line through all samples rises by no more than 2 % from the first to the last (`drift`).
-    Handles are not left open where the last window has no more than the most in the first.
+    Handles are not left open where the least that a sample of the last window finds is no more than that of the first:
+    a file that is just being written is open, and one that was forgotten is open in all samples to come.
     """
     end = samples[-1]["seconds"]
     kept = [
@@ -122,15 +123,20 @@ def verdict(samples):
     edges = [len(kept) * number // WINDOWS for number in range(WINDOWS + 1)]
     windows = [kept[low:high] for low, high in pairwise(edges)]
     memory = {name: _flatness(name, kept, windows) for name in MEMORY}
-    handles = {name: [max(one[name] for one in window) for window in windows] for name in HANDLES}
+    handles = {name: [min(one[name] for one in window) for window in windows] for name in HANDLES}
     return {
         "warm_s": kept[0]["seconds"],
         "until_s": kept[-1]["seconds"],
         "samples": len(kept),
         "memory": memory,
         "handles": {
-            name: {"first": most[0], "last": most[-1], "most": max(most), "leaked": most[-1] > most[0]}
-            for name, most in handles.items()
+            name: {
+                "first": least[0],
+                "last": least[-1],
+                "most": max(one[name] for one in kept),
+                "leaked": least[-1] > least[0],
+            }
+            for name, least in handles.items()
         },
     }
 

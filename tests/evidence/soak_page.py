@@ -49,9 +49,9 @@ def soak_page():
         lines.append(f"| {text} | {cells} |")
     lines += [
         "",
-        "Nothing is left open where the last window has no more than the first.",
+        "Nothing is left open where the least that a sample of the last window finds is no more than in the first.",
         "",
-        "| what | most in the first window | in the last | ever | left open |",
+        "| what | least in the first window | in the last | most ever | left open |",
         "|---|---|---|---|---|",
     ]
     for name in HANDLES:
