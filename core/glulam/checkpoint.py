@@ -14,7 +14,7 @@ from glulam._errors import GlulamError
 from glulam.config import PROTOCOL_VERSION
 from glulam.differences import difference
 from glulam.environment import EnvSpec
-from glulam.faults import PolicyError, suggestion
+from glulam.faults import PolicyError, shorten, suggestion
 from glulam.tensor_file import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "load", "read_checkpoint", "save", "warm_start"]
 
 _EXTRA = "_extra_state"
+_MAPPINGS = ("policy", "environment", "aliases", "names", "lock")
+_DTYPES = ("bfloat16", "float16", "float32", "float64")
 
 
 @attrs.frozen
@@ -118,7 +120,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
         _settle(policy, world, checkpoint, aliases or {}, learn_names=learn_names)
     except PolicyError as error:
         raise _cannot_follow(path, checkpoint, world, error) from error
-    if checkpoint.header["source"] is not None:
+    if checkpoint.header.get("source") is not None:
         policy.resolved = attrs.evolve(policy.resolved, source=checkpoint.header["source"])
     return policy
 
@@ -239,6 +241,8 @@ def _prefix(policy: Policy, name: str) -> str:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint and verify its checksum, without building anything.
 
+    The checksum is no signature: a file from a stranger may hold anything, so what `save` would not write is refused.
+
     Raises:
         GlulamError: if the file is missing, cut, altered, or no glulam checkpoint.
     """
@@ -246,7 +250,29 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if "policy" not in header:
         msg = f"{path} holds no policy: name a checkpoint"
         raise GlulamError(msg)
+    wrong = next(_malformed(header), None)
+    if wrong is not None:
+        msg = f"{path} is no checkpoint that glulam saved: its {wrong}"
+        raise GlulamError(msg)
     return Checkpoint(header, tensors)
+
+
+def _malformed(header: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what no `save` wrote; only the first is to be taken, since the others stand on it."""
+    for field in _MAPPINGS if header.get("source") is None else (*_MAPPINGS, "source"):
+        if not isinstance(header.get(field), dict):
+            yield f"{field} is {shorten(repr(header.get(field)))}, no mapping"
+    policy, versions = header["policy"], header["lock"].get("distributions")
+    if "extends" in policy:  # it would read other files of this machine
+        yield f"policy extends {shorten(repr(policy['extends']))}, and a checkpoint holds its policy whole"
+    if not isinstance(policy.get("name"), str):
+        yield f"policy's name is {shorten(repr(policy.get('name')))}, no text"
+    if not all(isinstance(name, str) for name in header["aliases"].values()):
+        yield "aliases are no names for names"
+    if header.get("dtype") not in _DTYPES:
+        yield f"dtype is {shorten(repr(header.get('dtype')))}; there are: {', '.join(_DTYPES)}"
+    if not isinstance(versions, dict) or not all(isinstance(item, str | None) for item in versions.values()):
+        yield "lock names no distributions and their versions"
 
 
 def _state(policy: Policy) -> dict[str, Any]:
