@@ -30,7 +30,7 @@ def build(  # noqa: PLR0913 - each is an independent, named choice
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
     keep: str | Iterable[str] = (),
-    losses: Iterable[str | Mapping[str, Any] | LossConfig] = (),
+    losses: LossConfig | Iterable[str | Mapping[str, Any] | LossConfig] = (),
     registry: Registry | None = None,
 ) -> Policy:
     """Resolve a policy, assemble it, and initialise it to an environment.
@@ -41,7 +41,7 @@ def build(  # noqa: PLR0913 - each is an independent, named choice
         device: where the policy runs.
         dtype: of its parameters; torch's default when None.
         keep: intermediate keys that come out too, or `"all"`.
-        losses: losses that the policy is trained with: their keys come out of `evaluate`.
+        losses: the loss or losses that the policy is trained with: their keys come out of `evaluate`.
         registry: what is installed; read afresh when None.
 
     Raises:

@@ -6,6 +6,7 @@ layers, a lock of distributions, and a SHA-256 over all of it and the tensors.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -76,8 +77,8 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     *,
     aliases: Mapping[str, str] | None = None,
     learn_names: bool = False,
-    only: Iterable[str] | None = None,
-    losses: Iterable[str | Mapping[str, Any] | LossConfig] = (),
+    only: str | Iterable[str] | None = None,
+    losses: LossConfig | Iterable[str | Mapping[str, Any] | LossConfig] = (),
     device: str = "cpu",
     allow_version_drift: bool = False,
     registry: Registry | None = None,
@@ -91,7 +92,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
             it was saved with.
         learn_names: whether features, tags and actions of `env` that the policy does not know get rows of their own,
             to be learned; masked when False.
-        only: layers to take from the checkpoint, for a warm start; the others start anew. All when None.
+        only: a layer or layers to take from the checkpoint, for a warm start; the others start anew. All when None.
         losses: losses that it is to be trained with from now on, as `build` takes them.
         device: where it runs.
         allow_version_drift: accept plug-ins of another version than the checkpoint's lock names.
@@ -115,7 +116,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     dtype = getattr(torch, checkpoint.header["dtype"])
     known = checkpoint.header["policy"]
     policy = build(known, checkpoint.env, device=device, dtype=dtype, losses=losses, registry=registry)
-    _fill(policy, checkpoint, path, only)
+    policy.load_state_dict(_fitting(policy, checkpoint, path, only))
     try:
         _settle(policy, world, checkpoint, aliases or {}, learn_names=learn_names)
     except PolicyError as error:
@@ -128,7 +129,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
 def warm_start(  # noqa: PLR0913 - each is an independent, named choice
     policy: Policy,
     path: str | Path,
-    only: Iterable[str] | None = None,
+    only: str | Iterable[str] | None = None,
     *,
     aliases: Mapping[str, str] | None = None,
     learn_names: bool = True,
@@ -140,7 +141,7 @@ def warm_start(  # noqa: PLR0913 - each is an independent, named choice
     Args:
         policy: built already; layers that are not named stay as they are.
         path: the checkpoint.
-        only: layers that both have, of the same weights; all when None.
+        only: a layer or layers that both have, of the same weights; all when None.
         aliases: as in `load`.
         learn_names: as in `load`, but on by default: what starts here is to learn.
         allow_version_drift: as in `load`.
@@ -148,15 +149,23 @@ def warm_start(  # noqa: PLR0913 - each is an independent, named choice
 
     Raises:
         GlulamError: if the file is cut, altered or no checkpoint, a layer is unknown or has other weights there, an
-            alias is unknown, or plug-ins are missing or of another version.
+            alias is unknown, or plug-ins are missing or of another version. The policy is as it was then.
     """
     from glulam.catalog import Registry
 
     checkpoint = read_checkpoint(path)
     if not allow_version_drift:
         _check_lock(path, checkpoint.header["lock"], registry or Registry.installed())
-    _fill(policy, checkpoint, path, only)
-    _settle(policy, policy.env, checkpoint, aliases or {}, learn_names=learn_names)
+    state = _fitting(policy, checkpoint, path, only)
+    before, known = deepcopy(policy.state_dict()), policy.aliases
+    try:
+        policy.load_state_dict(state)
+        _settle(policy, policy.env, checkpoint, aliases or {}, learn_names=learn_names)
+    except Exception:
+        policy.aliases = known
+        policy.load_state_dict(before)
+        policy.initialize_to_environment(policy.env, policy.device)
+        raise
 
 
 def _cannot_follow(path: str | Path, checkpoint: Checkpoint, world: EnvSpec, error: PolicyError) -> GlulamError:
@@ -203,12 +212,18 @@ def _known_names(policy: Policy) -> set[str]:
     return names | {name.rpartition(":")[2] for name in names}
 
 
-def _fill(policy: Policy, checkpoint: Checkpoint, path: str | Path, only: Iterable[str] | None) -> None:
-    """Put the checkpoint's weights and names into a policy, all of them or those of some layers."""
+def _fitting(
+    policy: Policy, checkpoint: Checkpoint, path: str | Path, only: str | Iterable[str] | None
+) -> dict[str, Any]:
+    """Return the state of a policy with the checkpoint's weights and names in it, all of them or those of some layers.
+
+    Raises:
+        GlulamError: if they do not fit.
+    """
     state: dict[str, Any] = dict(checkpoint.tensors) | checkpoint.header["names"]
     expected = _state(policy)
     if only is not None:
-        prefixes = tuple(_prefix(policy, name) for name in only)
+        prefixes = tuple(_prefix(policy, name) for name in ([only] if isinstance(only, str) else only))
         state = {name: value for name, value in state.items() if name.startswith(prefixes)}
         expected = {name: value for name, value in expected.items() if name.startswith(prefixes)}
     problems = [
@@ -225,7 +240,7 @@ def _fill(policy: Policy, checkpoint: Checkpoint, path: str | Path, only: Iterab
         msg = f"{path} does not fit the policy in environment {policy.env.name!r}"
         msg += f" ({'; '.join(reasons)})" * bool(reasons) + ": " + "; ".join(problems[:5])
         raise GlulamError(msg)
-    policy.load_state_dict(policy.state_dict() | state)
+    return policy.state_dict() | state
 
 
 def _prefix(policy: Policy, name: str) -> str:

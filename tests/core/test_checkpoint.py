@@ -1,8 +1,10 @@
 """Checkpoints: whole or not at all, and never an untrained policy."""
 
+import copy
 import json
 import os
 import struct
+from unittest.mock import Mock
 
 import attrs
 import pytest
@@ -184,6 +186,14 @@ class TestWarmStart:
         with pytest.raises(GlulamError, match="only: policy 'beam' has no layer 'logits'; there are: "):
             glulam.warm_start(fresh, saved, ["logits"], registry=registry)
 
+    def test_one_layer_may_be_given_by_its_name_alone(self, saved, policy_file, registry, env):
+        fresh = build(policy_file(), env, registry=registry)
+        with pytest.raises(GlulamError, match="only: policy 'beam' has no layer 'logits'; there are: "):
+            glulam.warm_start(fresh, saved, "logits", registry=registry)
+        glulam.warm_start(fresh, saved, "logit_table", registry=registry)
+        assert fresh.layers["logit_table"].module.weight.item() == 3.5
+        assert load(saved, only="logit_table", registry=registry).layers["logit_table"].module.weight.item() == 3.5
+
 
 @glulam.layer
 class Middle(glulam.LossConfig):
@@ -193,8 +203,11 @@ class Middle(glulam.LossConfig):
 def test_a_policy_is_loaded_to_be_trained(saved, registry):
     loaded = load(saved, registry=registry, losses=[Middle(key="values")])
     assert loaded.resolved.losses == (Middle(key="values"),)
+    assert load(saved, registry=registry, losses=Middle(key="values")).resolved.losses == (Middle(key="values"),)
     with pytest.raises(glulam.PolicyError, match="GL501 loss Middle needs 'nowhere'"):
         load(saved, registry=registry, losses=[Middle(key="nowhere")])
+    with pytest.raises(glulam.PolicyError, match="GL201 unknown loss 'nobody'"):
+        load(saved, registry=registry, losses={"loss": "nobody"})
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +277,29 @@ class TestNames:
         assert self.rows(by_default) == (*self.KNOWN, "jump")
         with pytest.raises(GlulamError, match="alias 'metl' for 'ore': the environment 'new' has no 'metl'"):
             glulam.warm_start(by_default, named, aliases={"metl": "ore"})
+
+    @pytest.mark.parametrize("fault", ["an alias for nothing", "a name twice", "a layer that refuses the weights"])
+    def test_a_warm_start_that_fails_leaves_the_policy_as_it_was(self, named, tmp_path, fault, monkeypatch):
+        """Names, weights and what they do; oracle: a copy made before."""
+        (tmp_path / "names.yaml").write_text(NAMES, encoding="utf-8")
+        fresh = build(tmp_path / "names.yaml", NEW)
+        fresh.aliases = {"wind": "breeze"}
+        fresh.initialize_to_environment(NEW)
+        before, acts = copy.deepcopy(fresh.state_dict()), copy.deepcopy(fresh).evaluate(step_in(NEW))
+        aliases, message = {"wall": "altar"}, "the weights are heavy"
+        if fault == "an alias for nothing":
+            aliases, message = {"wall": "nonesuch"}, "alias 'wall' for 'nonesuch': the policy has no 'nonesuch'"
+        elif fault == "a name twice":
+            aliases, message = {"wall": "mine"}, "tag 'mine' appears twice"
+        else:
+            layer = fresh.layers["critic"].module
+            monkeypatch.setattr(layer, "_load_from_state_dict", Mock(side_effect=[GlulamError(message), None]))
+        with pytest.raises(GlulamError, match=message):
+            glulam.warm_start(fresh, named, aliases=aliases)
+        after = fresh.state_dict()
+        assert before.keys() == after.keys()
+        for name, value in before.items():
+            assert torch.equal(value, after[name]) if torch.is_tensor(value) else value == after[name], name
+        assert fresh.aliases == {"wind": "breeze"}
+        found = fresh.evaluate(step_in(NEW))
+        assert all(torch.equal(found[key], acts[key]) for key in ("logits", "values"))

@@ -26,12 +26,12 @@ __all__ = ["check_losses", "resolve_losses"]
 
 
 def resolve_losses(
-    losses: Iterable[str | Mapping[str, Any] | LossConfig], registry: Registry, document: Document
+    losses: LossConfig | Iterable[str | Mapping[str, Any] | LossConfig], registry: Registry, document: Document
 ) -> tuple[tuple[LossConfig, ...], list[Fault]]:
     """Return the configs of losses given by name, as `{loss: NAME, ...fields}` or as configs; and the faults."""
     configs: list[LossConfig] = []
     faults: list[Fault] = []
-    for number, loss in enumerate([losses] if isinstance(losses, str) else losses):
+    for number, loss in enumerate([losses] if isinstance(losses, (str, Mapping, LossConfig)) else losses):
         place = Place(path=f"losses[{number}]", file=document.file)
         if isinstance(loss, LossConfig):
             configs.append(loss)

@@ -38,7 +38,7 @@ def resolve(
     source: Source,
     *,
     env: EnvSpec | str | None = None,
-    losses: Iterable[str | Mapping[str, Any] | LossConfig] = (),
+    losses: LossConfig | Iterable[str | Mapping[str, Any] | LossConfig] = (),
     registry: Registry | None = None,
 ) -> ResolvedPolicy:
     """Check a whole policy and return it complete.
@@ -79,7 +79,7 @@ def survey(
     source: Source,
     *,
     env: EnvSpec | str | None = None,
-    losses: Iterable[str | Mapping[str, Any] | LossConfig] = (),
+    losses: LossConfig | Iterable[str | Mapping[str, Any] | LossConfig] = (),
     registry: Registry | None = None,
 ) -> Survey:
     """Look at a whole policy as `resolve` does, and return what was found with the faults in it."""
