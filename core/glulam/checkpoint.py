@@ -291,15 +291,16 @@ def _malformed(header: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _state(policy: Policy) -> dict[str, Any]:
-    once = {name for name, _ in policy.named_parameters()}
-    twice = {name for name, _ in policy.named_parameters(remove_duplicate=False)} - once
-    return {name: value for name, value in policy.state_dict().items() if name not in twice}
+    """Return the state, what is there under several names under the first of them alone."""
+    state = policy.state_dict(keep_vars=True)
+    first = {id(value): name for name, value in reversed(state.items())}
+    return {name: value for name, value in state.items() if name.endswith(_EXTRA) or first[id(value)] == name}
 
 
 def _split(policy: Policy) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and name tables: extra states are plain JSON values, everything else is a tensor.
 
-    Weights that layers share are there once, under their first name.
+    What layers share is there once, under its first name.
     """
     state = _state(policy)
     names = {key: value for key, value in state.items() if key.endswith(_EXTRA)}

@@ -6,6 +6,7 @@ Legend: `B` rows, `T` steps. Inside, every tensor has one flat batch dim, `B` or
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,6 +62,7 @@ class Policy(nn.Module):
         self._compiler: dict[str, Any] | None = None
         self._quick: Run | None = None
         self._outlet: Outlet | None = None
+        self._place = torch.device("cpu")
 
     @abstractmethod
     def compute(self, inputs: dict[str, Tensor], recur: Recurrence) -> dict[str, Tensor]:
@@ -311,6 +313,7 @@ class Policy(nn.Module):
         self.env = env
         self.in_keys = self._offered_keys()
         self._changed()
+        self._place = torch.device(device)
         self.to(device)
         self.each("initialize_to_environment", env.renamed(self.aliases), torch.device(device))
 
@@ -341,13 +344,14 @@ class Policy(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
-        return next(self.parameters()).device
+        """Where the parameters are, or else the buffers; without either, where it was initialised last."""
+        return next((tensor.device for tensor in chain(self.parameters(), self.buffers())), self._place)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of the parameters, `float` in the shapes of layers."""
-        return next(self.parameters()).dtype
+        """The dtype of the parameters, `float` in the shapes of layers; else of float buffers, or torch's default."""
+        held = chain(self.parameters(), self.buffers())
+        return next((tensor.dtype for tensor in held if tensor.is_floating_point()), torch.get_default_dtype())
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what only speeds up the process it was made in."""

@@ -14,6 +14,7 @@ import glulam
 from glulam import GlulamError, build, load, save
 from glulam.checkpoint import read_checkpoint
 from glulam.tensor_file import read_tensors, write_tensors
+from tests.core.conftest import POLICY
 from tests.core.moving import NAMES, NEW, OLD, step_in
 from tests.core.test_policy import random_obs, step_of
 
@@ -193,6 +194,106 @@ class TestWarmStart:
         glulam.warm_start(fresh, saved, "logit_table", registry=registry)
         assert fresh.layers["logit_table"].module.weight.item() == 3.5
         assert load(saved, only="logit_table", registry=registry).layers["logit_table"].module.weight.item() == 3.5
+
+
+# One batch norm under two names.
+NORMED = """
+    import glulam
+
+    @glulam.layer
+    class Normed(glulam.LayerConfig):
+        in_key: str = glulam.reads("scaled", shape="in_dim")
+        out_key: str = glulam.writes("normed", shape="in_dim")
+        in_dim: int | None = None
+
+        def build(self):
+            import torch
+
+            class Twice(torch.nn.Module):
+                def __init__(self, width):
+                    super().__init__()
+                    self.first = torch.nn.BatchNorm1d(width)
+                    self.second = self.first
+                    self.register_buffer("passing", torch.zeros(2), persistent=False)
+                    self.register_buffer("lasting", self.passing)
+
+                def forward(self, x):
+                    return self.second(self.first(x))
+
+            return Twice(self.in_dim)
+"""
+
+
+def test_buffers_that_are_there_under_two_names_are_saved_once(plugins, registry, policy_file, env, tmp_path):
+    plugins.add("norms", {"glulam.layers": {"normed": "Normed"}}, NORMED)
+    text = POLICY.replace("layer: running_sum", "layer: normed")
+    policy = build(policy_file(text), env, registry=plugins.registry)
+    norm = policy.layers["normed"].module.first
+    with torch.no_grad():
+        norm.running_mean.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
+        norm.weight.fill_(0.5)
+        policy.layers["normed"].module.passing.fill_(9.0)  # known to be saved by its other name alone
+    save(policy, tmp_path / "policy.safetensors")
+    names = {name for name in read_checkpoint(tmp_path / "policy.safetensors").tensors if "normed" in name}
+    own = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    assert names == {f"layers.normed.module.{name}" for name in ("lasting", *(f"first.{name}" for name in own))}
+    again = load(tmp_path / "policy.safetensors", registry=plugins.registry).layers["normed"].module
+    assert again.first is again.second
+    assert again.lasting.tolist() == [9.0, 9.0]
+    assert again.second.running_mean.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert again.second.weight.tolist() == [0.5] * 6
+    fresh = build(policy_file(text), env, registry=plugins.registry)
+    glulam.warm_start(fresh, tmp_path / "policy.safetensors", "normed", registry=plugins.registry)
+    assert fresh.layers["normed"].module.second.running_mean.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+RANDOM = """
+    import attrs
+    import glulam
+
+    @attrs.frozen(kw_only=True)
+    class RandomConfig(glulam.PolicyConfig):
+        name: str = "random"
+        counts: bool = False
+
+        def build_policy(self, resolved):
+            import torch
+
+            class Random(glulam.Policy):
+                def __init__(self, resolved, counts):
+                    super().__init__(resolved)
+                    self.out_keys = ["logits"]
+                    self.action_head = glulam.layer_config("head").instantiate()
+                    if counts:
+                        self.register_buffer("seen", torch.tensor(7))
+                        self.register_buffer("scale", torch.ones(2))
+
+                def compute(self, inputs, recur):
+                    return {"logits": torch.zeros(len(inputs["env_obs"]), 3, device=self.device, dtype=self.dtype)}
+
+            return Random(resolved, self.counts)
+"""
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_policy_without_weights_is_saved_and_comes_back(plugins, registry, env, tmp_path, counts):
+    """Its device is that of its buffers, or else the one that it was initialised on; its dtype likewise."""
+    plugins.add("random", {"glulam.policies": {"random": "RandomConfig"}}, RANDOM)
+    registry = plugins.registry
+    config = registry.policies.find("random").load()(counts=counts)
+    policy = build(config, env, registry=registry)
+    assert (policy.device, policy.dtype) == (torch.device("cpu"), torch.float32)
+    assert policy.experience_spec()["env_obs"].dtype == "uint8"
+    save(policy, tmp_path / "policy.safetensors")
+    checkpoint = read_checkpoint(tmp_path / "policy.safetensors")
+    assert (checkpoint.header["dtype"], set(checkpoint.tensors)) == ("float32", {"seen", "scale"} if counts else set())
+    again = load(tmp_path / "policy.safetensors", registry=registry)
+    assert again.resolved.custom == config
+    assert again(step_of(random_obs(2)))["actions"].tolist() == [0, 0]
+    policy.initialize_to_environment(env, "meta")
+    assert policy.device == torch.device("meta")
+    double = build(config, env, registry=registry, dtype=torch.float64)
+    assert double.dtype == (torch.float64 if counts else torch.float32)
 
 
 @glulam.layer
