@@ -43,6 +43,9 @@ class PluginError(GlulamError):
         super().__init__(f"{code} {message}; {remedy}")
         self.code, self.message, self.remedy = code, message, remedy
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, self.message, self.remedy)
+
 
 @attrs.frozen(slots=False)
 class Entry:

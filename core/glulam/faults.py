@@ -110,6 +110,9 @@ class PolicyError(GlulamError):
         count = len(self.faults)
         super().__init__("\n\n".join(map(str, self.faults)) + f"\n\n{count} fault{'s' * (count != 1)}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.faults,)
+
 
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """Return faults file by file, in the order of their lines; those that stand in no file come last."""

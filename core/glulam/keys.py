@@ -158,6 +158,9 @@ class IndivisibleError(ValueError):
         super().__init__(message)
         self.width = width
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.width)
+
 
 def divides(field_name: str) -> Any:  # noqa: ANN401 - an attrs validator
     """Return a validator: the number divides another field evenly, as heads divide a width (GL403).
