@@ -67,7 +67,7 @@ def _announce(policy: Policy, registry: Registry) -> None:
     resolved = policy.resolved
     layers = (*resolved.all_layers, *resolved.parts)
     named = {layer.distribution for layer in layers} | {(resolved.custom_kind or "").partition(":")[0]}
-    if not any(entry.distribution in named for entry in registry.hooks.values()):
+    if not any(entry.distribution in named for name in registry.hooks for entry in registry.hooks.claims(name)):
         return
     from glulam.hooks import call_hooks
 

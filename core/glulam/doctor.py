@@ -70,8 +70,8 @@ def examine(registry: Registry, limit: float) -> Iterator[Finding]:
 
 
 def claimed_twice(registry: Registry) -> Iterator[dict[str, Any]]:
-    """Yield each name that several distributions claim: `kind`, `name`, `owners`."""
-    for kind in ("layers", "policies", "environments", "losses", "commands"):
+    """Yield each name that several distributions claim: `kind`, `name`, `owners`; modules of hooks may share one."""
+    for kind in ("layers", "policies", "environments", "losses", "commands", "exporters"):
         catalog = getattr(registry, kind)
         for name in sorted(catalog):
             owners = [entry.distribution for entry in catalog.claims(name)]

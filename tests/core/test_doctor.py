@@ -11,6 +11,7 @@ import pytest
 
 from glulam import Registry
 from glulam.doctor import claimed_twice, examine
+from glulam.index import KINDS
 from tests.benchmarks.discovery import make_site
 from tests.core.faults.strange import SOURCES
 
@@ -150,6 +151,14 @@ def test_blocked_shadowed_and_claimed_twice(plugins, tmp_path):
     assert (good.status, other.status) == ("broken", "blocked")
     assert [problem["kind"] for problem in good.problems] == ["layers", "losses"]
     assert good.to_json()["shadowed"] == [str(older / "good-0.9.dist-info")]
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"hooks"}))
+def test_a_name_of_any_kind_that_two_claim_is_told_of(plugins, kind):
+    """All kinds but modules of hooks, whose names nobody writes."""
+    for name in ("one", "two"):
+        plugins.add(name, {f"glulam.{kind}": {"same": "X"}})
+    assert list(claimed_twice(plugins.registry)) == [{"kind": kind, "name": "same", "owners": ["one", "two"]}]
 
 
 def test_the_text_for_people(glulam):

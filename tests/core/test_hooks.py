@@ -4,6 +4,7 @@ import pytest
 
 import glulam
 from glulam import GlulamError, Registry, resolve
+from glulam.doctor import claimed_twice
 from glulam.hooks import call_hooks
 from tests.core.conftest import BOARD_POINTS, BOARDS
 
@@ -94,6 +95,20 @@ def test_a_plugin_sees_each_policy_that_is_built_of_its_layers(with_hooks, polic
     registry = with_hooks(source)
     policy = glulam.build(policy_file(), env, registry=registry)
     assert registry.hooks["boards"].load().seen == [policy]
+
+
+def test_two_plugins_may_name_their_hook_module_alike(with_hooks, plugins, policy_file, env):
+    source = "import glulam\nseen = []\n@glulam.hookimpl\ndef glulam_policy_assembled(policy):\n    seen.append(policy)"
+    with_hooks(source)
+    module = plugins.add("other-code", {}, "raise AssertionError('was imported')")
+    plugins.add("other", {})
+    info = plugins.folder / "other-1.0.dist-info" / "entry_points.txt"
+    info.write_text(f"[glulam.hooks]\nboards = {module}\n")
+    registry = plugins.registry
+    policy = glulam.build(policy_file(), env, registry=registry)
+    assert [entry.distribution for entry in registry.hooks.claims("boards")] == ["boards", "other"]
+    assert registry.hooks["boards:boards"].load().seen == [policy]
+    assert list(claimed_twice(registry)) == []
 
 
 def test_a_hook_that_fails_when_a_policy_is_built_is_a_warning(with_hooks, policy_file, env):
