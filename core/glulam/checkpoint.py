@@ -321,18 +321,27 @@ def _lock(policy: Policy) -> dict[str, Any]:
 
 def _check_lock(path: str | Path, lock: Mapping[str, Any], registry: Registry) -> None:
     installed = {item.name: item.version for item in registry.distributions}
-    drift = list(_drift(lock["distributions"], installed))
+    wanted: Mapping[str, str] = lock["distributions"]
+    missing = [f"{name} {version}, {_why(name, registry)}" for name, version in wanted.items() if name not in installed]
+    if missing:
+        msg = f"{path} was saved with {'; '.join(missing)}"
+        raise GlulamError(msg)
+    drift = [f"{name} {version}, here is {installed[name]}" for name, version in wanted.items()
+             if version != installed[name]]  # fmt: skip
     if drift:
-        msg = f"{path} was saved with {'; '.join(drift)} (allow_version_drift loads it all the same)"
+        remedy = "allow_version_drift, or --allow-version-drift of commands that have it, loads it all the same"
+        msg = f"{path} was saved with {'; '.join(drift)} ({remedy})"
         raise GlulamError(msg)
 
 
-def _drift(wanted: Mapping[str, str], installed: Mapping[str, str]) -> Iterator[str]:
-    for name, version in wanted.items():
-        if name not in installed:
-            yield f"{name} {version}, which is not installed"
-        elif installed[name] != version:
-            yield f"{name} {version}, here is {installed[name]}"
+def _why(name: str, registry: Registry) -> str:
+    """Return why a distribution is not there, and what to do about it."""
+    if any(item.name == name for item in registry.blocked):
+        return f"which is blocked: {registry.unblock(name)}"
+    known = registry.index.get(name)
+    if known is None:
+        return "which is not installed"
+    return f"which is not installed: pip install {known.source}" + " (in a checkout of glulam)" * known.is_path
 
 
 def _plain(source: object) -> Any:  # noqa: ANN401 - JSON
