@@ -52,12 +52,13 @@ def save(policy: Policy, path: str | Path) -> None:
     """Write a policy to one file: whole or not at all.
 
     Args:
-        policy: any policy; its memory is not saved.
+        policy: any policy, in the wrapper of `torch.compile` or not; its memory is not saved.
         path: the file, `.safetensors` by custom; an older one is replaced once the new one is complete.
 
     Raises:
         GlulamError: if the folder cannot be written, or a layer has no name that a file could use.
     """
+    policy = _unwrapped(policy)
     tensors, names = _split(policy)
     header = {
         "policy": policy.resolved.to_mapping(),
@@ -153,7 +154,7 @@ def warm_start(  # noqa: PLR0913 - each is an independent, named choice
     """
     from glulam.catalog import Registry
 
-    checkpoint = read_checkpoint(path)
+    policy, checkpoint = _unwrapped(policy), read_checkpoint(path)
     if not allow_version_drift:
         _check_lock(path, checkpoint.header["lock"], registry or Registry.installed())
     state = _fitting(policy, checkpoint, path, only)
@@ -166,6 +167,11 @@ def warm_start(  # noqa: PLR0913 - each is an independent, named choice
         policy.load_state_dict(before)
         policy.initialize_to_environment(policy.env, policy.device)
         raise
+
+
+def _unwrapped(policy: Policy) -> Policy:
+    """Return a policy itself; `torch.compile(policy)` puts it behind another name, which would be in every weight's."""
+    return getattr(policy, "_orig_mod", policy)
 
 
 def _cannot_follow(path: str | Path, checkpoint: Checkpoint, world: EnvSpec, error: PolicyError) -> GlulamError:

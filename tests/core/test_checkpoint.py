@@ -142,6 +142,17 @@ def test_a_header_that_no_save_wrote_is_refused(saved, policy_file, registry, en
         assert f"{saved} is no checkpoint that glulam saved: {found}" in str(caught.value)
 
 
+def test_a_policy_in_a_compiled_wrapper_is_saved_as_itself(policy, saved, policy_file, registry, env, tmp_path):
+    """`torch.compile(policy)`; `policy.compile()` wraps nothing."""
+    wrapped = torch.compile(policy, backend="eager")
+    save(wrapped, tmp_path / "wrapped.safetensors")
+    assert (tmp_path / "wrapped.safetensors").read_bytes() == saved.read_bytes()
+    assert load(tmp_path / "wrapped.safetensors", registry=registry).layers["logit_table"].module.weight.item() == 3.5
+    fresh = build(policy_file(), env, registry=registry)
+    glulam.warm_start(torch.compile(fresh, backend="eager"), saved, registry=registry)
+    assert fresh.layers["logit_table"].module.weight.item() == 3.5
+
+
 def test_another_version_of_a_plugin_is_named_and_can_be_accepted(saved, plugins, registry):
     (plugins.folder / "boards-1.0.dist-info").rename(plugins.folder / "boards-1.1.dist-info")
     with pytest.raises(GlulamError) as caught:
