@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -124,6 +125,14 @@ class Entry:
             return None, PluginError("GL203", found, f"tell the authors of {self.distribution}")
         return loaded, None
 
+    def stands_for(self, cls: type) -> bool:
+        """Whether this names a class, which may live in another module; not while its own module is not imported."""
+        module, _, attribute = self.point.value.partition(":")
+        found: object = sys.modules.get(module)
+        for part in attribute.split("."):
+            found = getattr(found, "__dict__", {}).get(part)  # a getattr might import more
+        return found is cls
+
     def _import(self) -> Any:  # noqa: ANN401 - whatever the plugin registered
         module, _, attribute = self.point.value.partition(":")
         loaded = importlib.import_module(module)
@@ -200,7 +209,8 @@ class Catalog(Mapping[str, Entry]):
 
     def entry_of(self, cls: type) -> Entry | None:
         """Return the entry that registers a class, without importing anything."""
-        return self._by_value.get(f"{cls.__module__}:{cls.__qualname__}")
+        entry = self._by_value.get(f"{cls.__module__}:{cls.__qualname__}")
+        return entry or next((other for other in self._by_value.values() if other.stands_for(cls)), None)
 
     def _how_to_get(self, name: str) -> str:
         index = self._registry.index

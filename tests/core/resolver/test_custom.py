@@ -1,11 +1,14 @@
 """Policies that build themselves: layer configs among their fields, in files, in checkpoints and in worlds."""
 
+import importlib
+import sys
+
 import attrs
 import pytest
 import torch
 
 import glulam
-from glulam import GlulamError, PolicyError, build, layer_config, load, resolve, save
+from glulam import GlulamError, PolicyError, Registry, build, layer_config, load, resolve, save
 from glulam.checkpoint import read_checkpoint
 from tests.core.faults.corpus import spots
 from tests.core.faults.texts import MARK, expected_places
@@ -225,3 +228,83 @@ class TestLayerField:
         assert Lost(memory=gru).memory is gru
         with pytest.raises(TypeError, match="memory is 3, no layer config"):
             Lost(memory=3)
+
+
+class TestReExported:
+    """Classes that an entry point names in another module than the one that they live in."""
+
+    CONFIGS = """
+    from typing import Any
+
+    import attrs
+    import glulam
+
+    @glulam.layer
+    class Scale(glulam.LayerConfig):
+        in_key: str = glulam.reads("core", shape="in_dim")
+        out_key: str = glulam.writes("core", shape="in_dim")
+        in_dim: int | None = None
+
+        def build(self):
+            import torch
+
+            return torch.nn.Linear(self.in_dim, self.in_dim)
+
+    @attrs.frozen(kw_only=True)
+    class Whole(glulam.PolicyConfig):
+        name: str = "whole"
+        bias: Any = glulam.layer_field("factor", in_dim=3, out_key="logits")
+
+        def build_policy(self, resolved):
+            import torch
+
+            class Policy(glulam.Policy):
+                def __init__(self, resolved, bias):
+                    super().__init__(resolved)
+                    self.out_keys = ["logits"]
+                    self.bias = bias.instantiate()
+                    self.action_head = glulam.layer_config("action_distribution").instantiate()
+
+                def compute(self, inputs, recur):
+                    zeros = torch.zeros(len(inputs["env_obs"]), 3)
+                    return {"logits": self.bias.module(zeros)}
+
+            return Policy(resolved, self.bias)
+    """
+
+    @pytest.fixture
+    def configs(self, plugins):
+        """Install them and return the module that they live in, which nobody else has imported."""
+        where = plugins.add("configs", {}, self.CONFIGS)
+        points = {"glulam.layers": {"factor": "Factor"}, "glulam.policies": {"whole": "Names.Whole"}}
+        source = f"from {where} import Scale as Factor\nclass Names:\n    from {where} import Whole"
+        plugins.public = plugins.add("again", points, source)
+        return importlib.import_module(where)
+
+    def test_a_policy_and_its_layer_are_saved_and_loaded(self, configs, plugins, tmp_path):
+        importlib.import_module(plugins.public)
+        policy = build(configs.Whole(), OLD)
+        assert policy.resolved.custom_kind == "again:whole"
+        assert [(part.kind, part.distribution) for part in policy.resolved.parts] == [("again:factor", "again")]
+        save(policy, tmp_path / "policy.safetensors")
+        again = load(tmp_path / "policy.safetensors")
+        assert torch.equal(again.bias.module.bias, policy.bias.module.bias)
+        assert set(read_checkpoint(tmp_path / "policy.safetensors").header["lock"]["distributions"]) == {"again"}
+
+    def test_a_layer_given_by_name_needs_no_import(self, configs):
+        assert Registry().layers.entry_of(configs.Scale) is None
+        assert type(layer_config("factor")) is configs.Scale
+        assert Registry().layers.entry_of(configs.Scale).qualified == "again:factor"
+
+    def test_nothing_is_imported_to_find_it(self, configs, plugins):
+        assert Registry().policies.entry_of(configs.Whole) is None
+        assert plugins.public not in sys.modules
+
+    def test_a_class_of_the_same_name_is_another(self, configs, plugins):
+        importlib.import_module(plugins.public)
+
+        @glulam.layer
+        class Scale(glulam.LayerConfig):
+            """Registered nowhere."""
+
+        assert Registry().layers.entry_of(Scale) is None
