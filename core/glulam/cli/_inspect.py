@@ -30,16 +30,15 @@ def inspect(file: str, form: str) -> None:
     from rich.table import Table
 
     header, env = checkpoint.header, checkpoint.env
-    console = Console()
+    console = Console(highlight=False, markup=False, emoji=False)  # names are shown as they are
     total = sum(tensor.numel() for tensor in checkpoint.tensors.values())
-    console.print(f"policy       {header['policy']['name']} ({total:,} values, {header['dtype']})", highlight=False)
+    console.print(f"policy       {header['policy']['name']} ({total:,} values, {header['dtype']})")
     console.print(
-        f"environment  {env.name}: {env.num_features} features, {env.num_tags} tags, {env.num_actions} actions",
-        highlight=False,
+        f"environment  {env.name}: {env.num_features} features, {env.num_tags} tags, {env.num_actions} actions"
     )
     for name, version in header["lock"]["distributions"].items():
-        console.print(f"saved with   {name} {version}", highlight=False)
-    console.print(f"sha256       {header['sha256']}", highlight=False)
+        console.print(f"saved with   {name} {version}")
+    console.print(f"sha256       {header['sha256']}")
     table = Table("tensor", "shape", "dtype", box=None, pad_edge=False)
     for name, shape in _shapes(checkpoint).items():
         table.add_row(name, str(shape["shape"]), shape["dtype"])
