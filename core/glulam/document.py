@@ -95,14 +95,14 @@ def read_document(path: Path) -> Document:
     """
     document = Document(value=None, file=str(path))
     try:
-        raw = path.read_bytes() if path.is_file() or not path.exists() else None
+        raw = _start_of(path) if path.is_file() or not path.exists() else None
     except (OSError, ValueError) as error:  # ValueError: a path that holds a NUL
         reason = getattr(error, "strerror", None) or error
         raise _refuse(document, "GL107", f"cannot read the file: {reason}", "check the path") from error
     if raw is None:
         raise _refuse(document, "GL107", "cannot read the file: it is no regular file", "check the path")
     if len(raw) > MAX_BYTES:
-        found = f"the file holds {len(raw):,} bytes; a policy file holds at most {MAX_BYTES:,}"
+        found = f"the file holds {path.stat().st_size:,} bytes; a policy file holds at most {MAX_BYTES:,}"
         raise _refuse(document, "GL107", found, "split the policy, or write it as a Python config")
     try:
         text = raw.decode("utf-8-sig")
@@ -123,6 +123,12 @@ def read_document(path: Path) -> Document:
         raise _refuse(document, "GL107", "the file nests too deep to be read", "flatten it") from error
     document.value = None if node is None else _Reader(document).value(node, ())
     return document
+
+
+def _start_of(path: Path) -> bytes:
+    """Return a file, or as much of it as shows that it is too large."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def mapping_document(source: Mapping[Any, Any]) -> Document:

@@ -1,5 +1,7 @@
 """YAML as policy files use it: places, YAML 1.2 scalars, and refusals."""
 
+import tracemalloc
+
 import pytest
 
 from glulam import PolicyError
@@ -138,3 +140,26 @@ def test_100_000_brackets_are_refused_at_once(read):
     for text in ("[" * 100_000, "{a: " * 100_000):
         with pytest.raises(PolicyError, match="GL101 not YAML: exceeded maximum nesting depth"):
             read(text)
+
+
+def test_of_a_file_that_is_too_large_no_more_is_read_than_tells_so(tmp_path):
+    path = tmp_path / "huge.yaml"
+    with path.open("wb") as file:
+        file.truncate(256 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            PolicyError, match="GL107 the file holds 268,435,456 bytes; a policy file holds at most 1,048"
+        ):
+            read_document(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_largest_file_is_read(read):
+    text = "a: b\n#" + "x" * ((1 << 20) - 6)
+    assert len(text) == 1 << 20
+    assert read(text).value == {"a": "b"}
+    with pytest.raises(PolicyError, match="GL107 the file holds 1,048,577 bytes"):
+        read(text + "x")
