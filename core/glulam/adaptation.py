@@ -75,7 +75,7 @@ def adapt(
     Args:
         path: the checkpoint.
         env: the world, or its URI.
-        aliases: names of the world that the policy knows by another name.
+        aliases: names of the world that the policy knows by another name; as in `load`.
         learn_names: whether what is new gets rows to be learned; masked when False.
         allow_version_drift: as in `load`.
 

@@ -90,7 +90,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
         path: the checkpoint.
         env: the world it is to act in; the one it was saved in when None.
         aliases: names of features, tags or actions of `env` that the policy knows by another name, beside those that
-            it was saved with.
+            it was saved with; an alias to itself, as `{"metal": "metal"}`, takes a saved one out.
         learn_names: whether features, tags and actions of `env` that the policy does not know get rows of their own,
             to be learned; masked when False.
         only: a layer or layers to take from the checkpoint, for a warm start; the others start anew. All when None.
@@ -198,14 +198,17 @@ def _settle(
     policy: Policy, world: EnvSpec, checkpoint: Checkpoint, aliases: Mapping[str, str], *, learn_names: bool
 ) -> None:
     """Map the names just loaded to those of a world."""
-    known = checkpoint.env.renamed(checkpoint.header["aliases"]).names | _known_names(policy)
+    saved: dict[str, str] = checkpoint.header["aliases"]
+    known = checkpoint.env.renamed(saved).names | _known_names(policy)
     for alias, name in aliases.items():
+        if alias == name and alias in saved:
+            continue  # it is taken out, in whatever world
         for place, names, missing in ((f"environment {world.name!r}", world.names, alias), ("policy", known, name)):
             if missing not in names:
                 msg = f"alias {alias!r} for {name!r}: the {place} has no {missing!r}; "
                 msg += suggestion(missing, sorted(names), f"there are: {', '.join(sorted(names))}")
                 raise GlulamError(msg)
-    policy.aliases = checkpoint.header["aliases"] | dict(aliases)
+    policy.aliases = {alias: name for alias, name in (saved | dict(aliases)).items() if alias != name}
     if learn_names:
         policy.learn_names(world)
     policy.initialize_to_environment(world, policy.device)

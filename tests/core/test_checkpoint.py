@@ -401,6 +401,27 @@ class TestNames:
         again = load(tmp_path / "two.safetensors")
         assert torch.equal(again.evaluate(step_in(later))["logits"], both.evaluate(step_in(later))["logits"])
 
+    def test_an_alias_to_itself_takes_a_saved_one_out(self, named, tmp_path):
+        """A world that has both names: what was called `metal` for a while is not `ore` there."""
+        save(load(named, NEW, aliases={"metal": "ore", "jump": "north"}), tmp_path / "one.safetensors")
+        both = attrs.evolve(NEW, name="both", features=(*NEW.features, glulam.Feature(name="ore", id=2)))
+        with pytest.raises(GlulamError, match=r"feature name 'ore' appears twice \(with the aliases .*metal = ore"):
+            load(tmp_path / "one.safetensors", both)
+        moved = load(tmp_path / "one.safetensors", both, aliases={"metal": "metal"})
+        assert moved.aliases == {"jump": "north"}
+        report = moved.each("name_report")["layers.obs_shaper.module"]
+        assert "ore" in report.mapped
+        assert "metal" in report.masked
+        fresh = load(named, both, aliases={"jump": "north"})
+        assert torch.equal(moved.evaluate(step_in(both))["logits"], fresh.evaluate(step_in(both))["logits"])
+        save(moved, tmp_path / "two.safetensors")
+        assert read_checkpoint(tmp_path / "two.safetensors").header["aliases"] == {"jump": "north"}
+        elsewhere = load(tmp_path / "one.safetensors", OLD, aliases={"metal": "metal", "jump": "jump"})
+        assert elsewhere.aliases == {}
+        later = attrs.evolve(NEW, tags=("wall", "pit"))
+        with pytest.raises(GlulamError, match="alias 'pit' for 'pit': the policy has no 'pit'"):
+            load(tmp_path / "one.safetensors", later, aliases={"pit": "pit"})
+
     def test_warm_start_learns_them_unless_they_are_to_be_masked(self, named, tmp_path):
         (tmp_path / "names.yaml").write_text(NAMES, encoding="utf-8")
         for learn, expected in ((True, (*self.KNOWN, "jump")), (False, self.KNOWN)):
