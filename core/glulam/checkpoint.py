@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from glulam._errors import GlulamError
-from glulam.config import PROTOCOL_VERSION
+from glulam._header import malformed
+from glulam._lock import check_lock, lock_of
 from glulam.differences import difference
 from glulam.environment import EnvSpec
-from glulam.faults import PolicyError, shorten, suggestion
+from glulam.faults import PolicyError, suggestion
 from glulam.tensor_file import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "load", "read_checkpoint", "save", "warm_start"]
 
 _EXTRA = "_extra_state"
-_MAPPINGS = ("policy", "environment", "aliases", "names", "lock")
-_DTYPES = ("bfloat16", "float16", "float32", "float64")
 
 
 @attrs.frozen
@@ -67,7 +66,7 @@ def save(policy: Policy, path: str | Path) -> None:
         "aliases": policy.aliases,
         "names": names,
         "dtype": str(policy.dtype).removeprefix("torch."),
-        "lock": _lock(policy),
+        "lock": lock_of(policy),
     }
     write_tensors(path, header, tensors)
 
@@ -112,7 +111,7 @@ def load(  # noqa: PLR0913 - each is an independent, named choice
     checkpoint = read_checkpoint(path)
     registry = registry or Registry.installed()
     if not allow_version_drift:
-        _check_lock(path, checkpoint.header["lock"], registry)
+        check_lock(path, checkpoint.header["lock"], registry)
     world = _world(checkpoint, env, registry)
     dtype = getattr(torch, checkpoint.header["dtype"])
     known = checkpoint.header["policy"]
@@ -156,7 +155,7 @@ def warm_start(  # noqa: PLR0913 - each is an independent, named choice
 
     policy, checkpoint = _unwrapped(policy), read_checkpoint(path)
     if not allow_version_drift:
-        _check_lock(path, checkpoint.header["lock"], registry or Registry.installed())
+        check_lock(path, checkpoint.header["lock"], registry or Registry.installed())
     state = _fitting(policy, checkpoint, path, only)
     before, known = deepcopy(policy.state_dict()), policy.aliases
     try:
@@ -274,29 +273,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if "policy" not in header:
         msg = f"{path} holds no policy: name a checkpoint"
         raise GlulamError(msg)
-    wrong = next(_malformed(header), None)
+    wrong = next(malformed(header), None)
     if wrong is not None:
         msg = f"{path} is no checkpoint that glulam saved: its {wrong}"
         raise GlulamError(msg)
     return Checkpoint(header, tensors)
-
-
-def _malformed(header: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what no `save` wrote; only the first is to be taken, since the others stand on it."""
-    for field in _MAPPINGS if header.get("source") is None else (*_MAPPINGS, "source"):
-        if not isinstance(header.get(field), dict):
-            yield f"{field} is {shorten(repr(header.get(field)))}, no mapping"
-    policy, versions = header["policy"], header["lock"].get("distributions")
-    if "extends" in policy:  # it would read other files of this machine
-        yield f"policy extends {shorten(repr(policy['extends']))}, and a checkpoint holds its policy whole"
-    if not isinstance(policy.get("name"), str):
-        yield f"policy's name is {shorten(repr(policy.get('name')))}, no text"
-    if not all(isinstance(name, str) for name in header["aliases"].values()):
-        yield "aliases are no names for names"
-    if header.get("dtype") not in _DTYPES:
-        yield f"dtype is {shorten(repr(header.get('dtype')))}; there are: {', '.join(_DTYPES)}"
-    if not isinstance(versions, dict) or not all(isinstance(item, str | None) for item in versions.values()):
-        yield "lock names no distributions and their versions"
 
 
 def _state(policy: Policy) -> dict[str, Any]:
@@ -315,42 +296,6 @@ def _split(policy: Policy) -> tuple[dict[str, Tensor], dict[str, Any]]:
     names = {key: value for key, value in state.items() if key.endswith(_EXTRA)}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items() if key not in names}
     return tensors, names
-
-
-def _lock(policy: Policy) -> dict[str, Any]:
-    from glulam._discovery import find_distributions
-
-    installed = {item.name: item.version for item in find_distributions()}
-    resolved = policy.resolved
-    used = {layer.distribution for layer in (*resolved.all_layers, *resolved.parts) if layer.distribution}
-    kind = resolved.custom_kind
-    used |= {kind.partition(":")[0]} if kind else set()
-    return {"protocol": PROTOCOL_VERSION, "distributions": {name: installed.get(name) for name in sorted(used)}}
-
-
-def _check_lock(path: str | Path, lock: Mapping[str, Any], registry: Registry) -> None:
-    installed = {item.name: item.version for item in registry.distributions}
-    wanted: Mapping[str, str] = lock["distributions"]
-    missing = [f"{name} {version}, {_why(name, registry)}" for name, version in wanted.items() if name not in installed]
-    if missing:
-        msg = f"{path} was saved with {'; '.join(missing)}"
-        raise GlulamError(msg)
-    drift = [f"{name} {version}, here is {installed[name]}" for name, version in wanted.items()
-             if version != installed[name]]  # fmt: skip
-    if drift:
-        remedy = "allow_version_drift, or --allow-version-drift of commands that have it, loads it all the same"
-        msg = f"{path} was saved with {'; '.join(drift)} ({remedy})"
-        raise GlulamError(msg)
-
-
-def _why(name: str, registry: Registry) -> str:
-    """Return why a distribution is not there, and what to do about it."""
-    if any(item.name == name for item in registry.blocked):
-        return f"which is blocked: {registry.unblock(name)}"
-    known = registry.index.get(name)
-    if known is None:
-        return "which is not installed"
-    return f"which is not installed: pip install {known.source}" + " (in a checkout of glulam)" * known.is_path
 
 
 def _plain(source: object) -> Any:  # noqa: ANN401 - JSON
