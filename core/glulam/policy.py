@@ -90,7 +90,7 @@ class Policy(nn.Module):
         """Act: read the input keys of a TensorDict `[B]`, write actions, their log-probs and the kept keys.
 
         Raises:
-            GlulamError: if an input is missing, or `env_id` repeats an id.
+            GlulamError: if an input is missing, the batch or a flag has other dims, or `env_id` repeats an id.
         """
         outputs, outlet = self._advance(td), self._present_outlet()
         outputs |= outlet.act(outputs)
@@ -136,7 +136,7 @@ class Policy(nn.Module):
                 None. Rollout memory is neither read nor written.
 
         Raises:
-            GlulamError: if an input is missing, or the state has another shape than the memory.
+            GlulamError: if an input is missing, the batch has other dims, or the state another shape than the memory.
         """
         return self.unroll(td, state)[0]
 
@@ -145,6 +145,9 @@ class Policy(nn.Module):
 
         With the state in and out this is the functional form of the policy: what was played step by step, or in
         parts of any length, gives the same.
+
+        Raises:
+            GlulamError: as `evaluate` does.
         """
         batch = td.batch_size
         inputs = self._inputs(td, batch)
