@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from typing import Any
 
 import attrs
 import pytest
@@ -10,6 +11,7 @@ import torch
 import glulam
 from glulam import GlulamError, PolicyError, Registry, build, layer_config, load, resolve, save
 from glulam.checkpoint import read_checkpoint
+from glulam.structure import structure_fields
 from tests.core.faults.corpus import spots
 from tests.core.faults.texts import MARK, expected_places
 from tests.core.moving import OLD, step_in
@@ -308,3 +310,16 @@ class TestReExported:
             """Registered nowhere."""
 
         assert Registry().layers.entry_of(Scale) is None
+
+
+@pytest.mark.parametrize("annotation", ["object", "glulam.LayerConfig", "Any", "glulam.LayerConfig | None"])
+def test_a_layer_stands_in_a_field_of_any_type(annotation):
+    """What is trained with such a field is loaded again: it is the validator of `layer_field` that judges."""
+
+    class Holder(glulam.PolicyConfig):
+        core = glulam.layer_field("gru")
+
+    Holder.__annotations__ = {"core": eval(annotation, {"glulam": glulam, "Any": Any, "object": object})}  # noqa: S307
+    given = layer_config("gru", hidden_size=3)
+    config, problems = structure_fields(glulam.layer(Holder), {"core": given})
+    assert (problems, config.core) == ([], given)
