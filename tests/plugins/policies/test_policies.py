@@ -176,3 +176,22 @@ def test_the_class_equals_its_yaml_twin(village):
     for key in ("logits", "values"):
         torch.testing.assert_close(written.evaluate(td)[key], twin.evaluate(td)[key], atol=1e-6, rtol=1e-5)
     assert written.experience_spec().keys() == twin.experience_spec().keys()
+
+
+@glulam.layer
+class SeenConfig(glulam.LossConfig):
+    """A loss that looks at the observation itself."""
+
+    key: str = glulam.reads("env_obs", dtype="uint8", shape="N columns")
+
+    def build(self):
+        return lambda current, stored: (current[self.key].float().mean(), {})
+
+
+def test_a_loss_sees_the_observation_with_its_padding():
+    """Without such a loss the columns that no row needs are cut off; their number would change with the minibatch."""
+    environment = glulam.make_environment("mettagrid:forage", num_envs=1, seed=0)
+    td = environment.reset()
+    policy = glulam.build("latent_attn_tiny", environment.spec, losses=[SeenConfig()])
+    assert torch.equal(policy.evaluate(td)["env_obs"], td["env_obs"])
+    environment.close()
