@@ -146,12 +146,15 @@ class TestWaits:
         assert sorted(waits(*segments(small(kind)))) == (CONTROL_STEPS if kind in {"lstm", "gru"} else [])
 
     def test_the_shell_waits_once_a_step(self):
-        """To cut padding off; on the CPU, where that is no wait, it looks up which rows begin an episode too."""
+        """To cut padding off.
+
+        On the CPU, where that is no wait, it looks up which rows begin an episode too, and whether ids are as before.
+        """
         policy, generator = small(), torch.Generator().manual_seed(0)
         first, second = (step_of(VILLAGE, ROWS, generator) for _ in range(2))
         second["env_id"] = first["env_id"]
         policy(first)
-        assert sorted(waits(policy, second)) == ["_local_scalar_dense", "nonzero"]
+        assert sorted(waits(policy, second)) == ["_local_scalar_dense", "equal", "nonzero"]
 
 
 def dynamo_is_off(patch):
