@@ -46,6 +46,8 @@ def first_run(  # noqa: PLR0913, PLR0917 - one argument an option
     assignments: tuple[str, ...],
 ) -> None:
     """Train a first agent and compare it with random play and with what it was before."""
+    if config is None:  # several threads wait for each other where anything else runs, and are little quicker alone
+        assignments = ("threads=1", *assignments)
     settings = read_settings(config, assignments, policy=POLICY, env=ENV, steps=steps, seed=seed)
     from glulam_train.evaluation import evaluate_policy, random_return
     from glulam_train.run import Run
