@@ -8,7 +8,7 @@ from tensordict import TensorDict, TensorDictBase
 from tensordict.nn import TensorDictModuleBase
 
 from glulam._errors import GlulamError
-from glulam.inputs import read_input
+from glulam.inputs import read_input, read_reset
 from glulam.keys import declared_keys
 from glulam.memory import MemoryLayer, Rows
 
@@ -80,9 +80,8 @@ class BoundLayer(TensorDictModuleBase):  # type: ignore[misc]  # tensordict ship
         """Read `in_keys`, run the module, write `out_keys`; a key that a world need not offer may be missing."""
         inputs = [None if key is None else self._read(td, key) for key in self.arguments]
         if isinstance(self.module, MemoryLayer):
-            rows = Rows(td.get("env_id"))
-            reset = td.get("dones") | td.get("truncateds")
-            state = self.module.slots.read(rows, reset)
+            rows = Rows(read_input(td, "env_id"))
+            state = self.module.slots.read(rows, read_reset(td))
             result: Any
             result, state = self.module.step(td.get(self.in_keys[0]), state)
             self.module.slots.write(rows, state)

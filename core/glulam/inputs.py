@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tensordict import TensorDictBase
     from torch import Tensor
 
-__all__ = ["INPUTS", "OPTIONAL_INPUTS", "TOKENS", "read_input"]
+__all__ = ["INPUTS", "OPTIONAL_INPUTS", "TOKENS", "read_input", "read_reset"]
 
 TOKENS = {"env_obs": ("env.num_tokens env.token_columns", "uint8")}
 
@@ -43,3 +43,17 @@ def read_input(td: TensorDictBase, key: str) -> Tensor:
         msg = f"the TensorDict lacks {key!r}, which the policy reads; it holds: {', '.join(map(str, td.keys()))}"
         raise GlulamError(msg)
     return value  # type: ignore[no-any-return]
+
+
+def read_reset(td: TensorDictBase) -> Tensor:
+    """Return which rows of a TensorDict `[B]` or `[B, T]` begin an episode, of the batch's shape, bool.
+
+    Raises:
+        GlulamError: if a flag is missing, or is not one a row.
+    """
+    dones, truncateds = flags = [read_input(td, key) for key in ("dones", "truncateds")]
+    for key, flag in zip(("dones", "truncateds"), flags, strict=True):
+        if flag.dim() != td.batch_dims:
+            msg = f"{key!r} has the shape {list(flag.shape)} in a batch {list(td.batch_size)}; it is one flag a row"
+            raise GlulamError(msg)
+    return dones | truncateds

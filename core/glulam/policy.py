@@ -17,7 +17,7 @@ from glulam._errors import GlulamError
 from glulam._head import Outlet, spread
 from glulam._methods import outermost_methods
 from glulam.experience import ExperienceSpec, merge_specs
-from glulam.inputs import read_input
+from glulam.inputs import read_input, read_reset
 from glulam.memory import MemoryLayer, Rows
 from glulam.plan import compiled
 from glulam.recurrence import Recurrence, state_of
@@ -120,7 +120,7 @@ class Policy(nn.Module):
             msg = f"policy(td) acts on a batch [B], and this TensorDict is {list(td.batch_size)}; evaluate takes [B, T]"
             raise GlulamError(msg)
         rows = self._rows_of(read_input(td, "env_id"))
-        reset = self._reset(td)
+        reset = read_reset(td)
         recur = Recurrence({name: layer.slots.read(rows, reset) for name, layer in memories.items()})
         outputs = run(inputs, recur)
         for name, state in recur.after.items():
@@ -154,7 +154,7 @@ class Policy(nn.Module):
         memories, run = self._runner(acting=False)
         recur = Recurrence({})
         if memories:
-            reset = self._reset(td)
+            reset = read_reset(td)
             time = batch[1] if len(batch) > 1 else None
             states = {name: state_of(name, layer, state, batch[0]) for name, layer in memories.items()}
             recur = Recurrence(states, reset, time)
@@ -208,14 +208,6 @@ class Policy(nn.Module):
             raise GlulamError(msg)
         inputs = {key: read_input(td, key) for key in self.in_keys}
         return {key: value.flatten(0, len(batch) - 1) for key, value in inputs.items()} if flat else inputs
-
-    def _reset(self, td: TensorDictBase) -> Tensor:
-        flags = {key: read_input(td, key) for key in ("dones", "truncateds")}
-        for key, flag in flags.items():
-            if flag.dim() != td.batch_dims:
-                msg = f"{key!r} has the shape {list(flag.shape)} in a batch {list(td.batch_size)}; it is one flag a row"
-                raise GlulamError(msg)
-        return flags["dones"] | flags["truncateds"]
 
     # --- what comes out
 

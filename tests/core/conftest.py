@@ -8,6 +8,7 @@ from textwrap import dedent
 
 import pytest
 
+import glulam
 from glulam import ActionSpec, EnvSpec, Feature, Registry, TokenLayout
 
 _NUMBERS = itertools.count()
@@ -243,3 +244,36 @@ def policy_file(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def policy(policy_file, registry, env):
+    """The policy of `POLICY` with a weight that no fresh one has."""
+    import torch
+
+    made = glulam.build(policy_file(), env, registry=registry)
+    with torch.no_grad():
+        made.layers["logit_table"].module.weight.fill_(3.5)
+    return made
+
+
+@pytest.fixture
+def saved(policy, tmp_path):
+    """The checkpoint of `policy`."""
+    path = tmp_path / "policy.safetensors"
+    glulam.save(policy, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """The checkpoint of a policy that goes by names, saved in the world `OLD`."""
+    import torch
+
+    from tests.core.moving import NAMES, OLD
+
+    folder = tmp_path_factory.mktemp("named")
+    (folder / "names.yaml").write_text(NAMES, encoding="utf-8")
+    torch.manual_seed(1)
+    glulam.save(glulam.build(folder / "names.yaml", OLD), folder / "names.safetensors")
+    return folder / "names.safetensors"

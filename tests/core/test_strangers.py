@@ -85,28 +85,20 @@ class TestStrangers:
                 "{layer: plain, name: scale}", "plain", "PlainConfig",
             )  # fmt: skip
 
-    def test_too_few_outputs_are_named(self, policy_file, registry, env, plugins):
+    @pytest.mark.parametrize(
+        ("name", "target", "message"),
+        [
+            ("short", "ShortConfig", r"layer 'scale' \(Identity\) returned 1 outputs; its config declares 2"),
+            ("misspelt", "MisspeltConfig", "Misspelt did not write its key 'scaled'"),
+            ("nothing", "NothingConfig", r"layer 'scale' \(Nothing\) returned None; its config declares a tensor"),
+        ],
+    )
+    def test_outputs_that_are_not_there_are_named(self, policy_file, registry, env, plugins, name, target, message):
         policy = self._with(
             policy_file, registry, env, plugins, "{layer: scale, in_key: pooled, out_key: scaled, times: 2}",
-            "{layer: short, name: scale}", "short", "ShortConfig",
+            f"{{layer: {name}, name: scale}}", name, target,
         )  # fmt: skip
-        with pytest.raises(GlulamError, match=r"layer 'scale' \(Identity\) returned 1 outputs; its config declares 2"):
-            policy(step_of(random_obs(2)))
-
-    def test_a_tensordict_module_that_misspells_its_key_is_named(self, policy_file, registry, env, plugins):
-        policy = self._with(
-            policy_file, registry, env, plugins, "{layer: scale, in_key: pooled, out_key: scaled, times: 2}",
-            "{layer: misspelt, name: scale}", "misspelt", "MisspeltConfig",
-        )  # fmt: skip
-        with pytest.raises(GlulamError, match="Misspelt did not write its key 'scaled'"):
-            policy(step_of(random_obs(2)))
-
-    def test_a_module_that_returns_nothing_is_named(self, policy_file, registry, env, plugins):
-        policy = self._with(
-            policy_file, registry, env, plugins, "{layer: scale, in_key: pooled, out_key: scaled, times: 2}",
-            "{layer: nothing, name: scale}", "nothing", "NothingConfig",
-        )  # fmt: skip
-        with pytest.raises(GlulamError, match=r"layer 'scale' \(Nothing\) returned None; its config declares a tensor"):
+        with pytest.raises(GlulamError, match=message):
             policy(step_of(random_obs(2)))
 
     def test_what_a_layer_wants_stored_as_float_is_in_the_policys_dtype(self, policy_file, registry, env, plugins):

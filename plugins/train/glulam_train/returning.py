@@ -49,7 +49,7 @@ def found_in(
         msg = f"{folder.path} holds no run: there is no settings.yaml in it"
         raise GlulamError(msg)
     known = settings or read_settings(folder.settings)
-    settings = settings or read_settings(folder.settings, steps=steps)
+    settings = known if settings or steps is None else read_settings(folder.settings, steps=steps)
     folder.hold()
     point, problems = _point_of(folder, settings, ranks)
     if point is not None and settings.steps < min(known.steps, point.agent_steps):
