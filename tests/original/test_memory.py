@@ -9,6 +9,7 @@ import torch
 
 import glulam
 from glulam import TensorSpec, memory, specs
+from glulam.inputs import read_reset
 from glulam.memory import Rows, Slots
 from glulam.policy import Policy
 from glulam_memory.sliding_attention import SlidingAttention
@@ -148,13 +149,12 @@ def training_writes(patch):
 
 
 def ends_inside_ignored(patch):
-    def first(self, td):
-        found = resets(self, td).clone()
+    def first(td):
+        found = read_reset(td).clone()
         found[:, 1:] = False
         return found
 
-    resets = Policy._reset
-    patch.setattr(Policy, "_reset", lambda self, td: first(self, td) if td.batch_dims > 1 else resets(self, td))
+    patch.setattr("glulam.policy.read_reset", lambda td: first(td) if td.batch_dims > 1 else read_reset(td))
 
 
 def nothing_is_forgotten(patch):
