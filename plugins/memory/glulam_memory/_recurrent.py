@@ -155,8 +155,16 @@ class Gated(Recurrent):
             if times is not None:
                 w_ih = torch.cat([w_ih, self._shut(layer)], dim=1)  # (G * H, D + 1 or 2)
                 y = times.flagged(y) if layer else y
-            y, h, *cells = self._kernel(y, self._before(state, layer), (w_ih, *others))
+            weights = _in_one_piece((w_ih, *others)) if x.is_cuda else (w_ih, *others)
+            y, h, *cells = self._kernel(y, self._before(state, layer), weights)
             if times is not None:
                 h = y.flatten(0, 1).index_select(0, times.last)  # the dummies after it hide it
             after.append((h, *cells))
         return y.transpose(0, 1) if times is None else times.gather(y), after
+
+
+def _in_one_piece(weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the same as parts of one tensor: cuDNN would make one itself at each call, and warn of it."""
+    whole = torch.cat([weight.flatten() for weight in weights])
+    parts = whole.split([weight.numel() for weight in weights])
+    return tuple(part.view_as(weight) for part, weight in zip(parts, weights, strict=True))

@@ -44,5 +44,5 @@ class Gru(Gated):
         return (torch.gru_cell(x, before[0], *self._weights(layer)),)  # two thirds of the kernel's time for a row
 
     def _kernel(self, x: Tensor, before: tuple[Tensor, ...], weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        y, h_n = torch.gru(x, before[0][None], weights, *KERNEL)
+        y, h_n = torch.gru(x, before[0][None].contiguous(), weights, *KERNEL)
         return y, h_n[0]

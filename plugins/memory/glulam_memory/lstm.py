@@ -67,6 +67,6 @@ class Lstm(Gated):
         return torch.sigmoid(show) * torch.tanh(c), c
 
     def _kernel(self, x: Tensor, before: tuple[Tensor, ...], weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        h, c = before
-        y, h_n, c_n = torch.lstm(x, (h[None], c[None]), weights, *KERNEL)
+        h, c = (state[None].contiguous() for state in before)  # cuDNN takes no other
+        y, h_n, c_n = torch.lstm(x, (h, c), weights, *KERNEL)
         return y, h_n[0], c_n[0]

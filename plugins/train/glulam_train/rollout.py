@@ -235,7 +235,7 @@ class Rollout:
             self._follow(lane, t - 1, td.get("values", None))
         self.outcome.valid_t[lane.rows, t] = lane.valid.to(self.policy.device)
         with _explained(lane.world, f"step {t} of a rollout"):
-            lane.world.send(td.get("actions"))
+            lane.world.send(td.get("actions").to(lane.shown.get("env_obs").device))
 
     def _receive(self, lane: Lane, t: int) -> None:
         """Keep what the actions of step t led to."""
