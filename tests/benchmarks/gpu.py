@@ -3,12 +3,16 @@
 Steps of rollout, and forward and backward of a PPO loss over segments, as in `tests.benchmarks.whole`: the ways of a
 round take turns on the same observations, CUDA events around each. Beside ours and the plain policies:
 `compiled` is `policy.compile(mode="reduce-overhead")`, `captured` a step recorded as a CUDA graph and replayed, `bf16`
-ours under autocast. No product is rounded to TF32. A way that fails is told, with its error.
+ours under autocast. cuDNN may round products to TF32, as torch lets it, and others are float32. A way that fails is
+told, with its error.
 
 `roofline` is what the card could do at best over what was taken: all products at the rate of a large one, or weights,
 observations, memory and what comes out moved once at the rate of a large copy, whichever takes longer.
 """
 
+import json
+import os
+import sys
 from statistics import median
 
 import torch
@@ -20,7 +24,7 @@ from glulam_train.bench import bench
 from glulam_train.settings import TrainSettings
 from tests.benchmarks.plain import NAMES
 from tests.benchmarks.plain_weights import plain_twin
-from tests.benchmarks.timing import line_of
+from tests.benchmarks.timing import answer, line_of
 from tests.benchmarks.whole import Rollout, Training
 from tests.evidence.record import commit, write_result
 
@@ -41,37 +45,39 @@ LARGE = 8192  # rows and columns of a product that fills the card
 COPIED = 2**31  # bytes
 
 
-def run(rounds=9, names=NAMES, updates=3):
+def run():
     """Measure and write docs/results/gpu.json, where there is a GPU."""
     if not torch.cuda.is_available():
         print("there is no GPU: docs/results/gpu.json stays as it is")
         return None
     started = commit()
-    torch.set_num_threads(1)
-    best = ceilings()
-    print(best, flush=True)
-    runs: list = []
-    trained: list = []
+    runs, training = [], []
 
     def keep():
         return write_result(
             "gpu", "python -m tests.benchmarks.gpu", started, device=torch.cuda.get_device_name(),
-            cuda=torch.version.cuda, unit="ms between CUDA events", rounds=rounds, ceilings=best, runs=runs,
-            training=trained,
+            cuda=torch.version.cuda, unit="ms between CUDA events", runs=runs, training=training,
         )  # fmt: skip
 
-    for name in names:
-        for phase, batch in BATCHES:
-            runs.append(measured(name, phase, batch, rounds, best))
-            print(runs[-1], flush=True)
-            keep()
+    for name in NAMES:
+        # A process each: graphs of one policy have been seen to spoil the card for the next.
+        runs += answer([sys.executable, "-m", "tests.benchmarks.gpu", name], os.environ)
+        print(*runs[-len(BATCHES) :], sep="\n", flush=True)
+        keep()
     for name in TRAINED:
         for copies in COPIES:
             for way, settings in WAYS.items():
-                trained.append({"way": way} | trains(name, copies, settings, updates))
-                print(trained[-1], flush=True)
+                training.append({"way": way} | trains(name, copies, settings))
+                print(training[-1], flush=True)
                 keep()
     return keep()
+
+
+def of_policy(name, rounds=9):
+    """Return what one policy takes in each phase and batch."""
+    torch.set_num_threads(1)
+    best = ceilings()
+    return [measured(name, phase, batch, rounds, best) for phase, batch in BATCHES]
 
 
 def ceilings():
@@ -135,8 +141,9 @@ def measured(name, phase, batch, rounds, best):
     for line in lines.values():
         line |= {"roofline": round(floor / line["median"], 4), "per_second": round(agent_steps / line["median"] * 1e3)}
     return {
-        "policy": name, "phase": phase, "batch": list(batch), **work, "floor": round(floor, 5),
-        "peak_bytes": torch.cuda.max_memory_allocated(), "ways": list(lines.values()), "failed": failed,
+        "policy": name, "phase": phase, "batch": list(batch), "rounds": rounds, "ceilings": best, **work,
+        "floor": round(floor, 5), "peak_bytes": torch.cuda.max_memory_allocated(), "ways": list(lines.values()),
+        "failed": failed,
     }  # fmt: skip
 
 
@@ -226,7 +233,7 @@ def those_that_run(cases, warm_up=3):
     return working, failed
 
 
-def trains(name, copies, settings, updates):
+def trains(name, copies, settings, updates=3):
     """Return what `glulam bench` tells of a training on `mettagrid:forage`."""
     told = bench(TrainSettings(policy=name, env="mettagrid:forage", num_envs=copies, **settings), updates)
     told.pop("gradient_norms")
@@ -234,4 +241,4 @@ def trains(name, copies, settings, updates):
 
 
 if __name__ == "__main__":
-    print(run())
+    print(json.dumps(of_policy(sys.argv[1])) if sys.argv[1:] else run())

@@ -174,8 +174,23 @@ def test_answers_come_in_the_order_of_names(plugins):
     assert [answer.entry.name for answer in call_hooks(registry, "glulam_explanations", {"mid"})] == ["mid"]
 
 
-def test_the_shipped_lint_speaks_of_a_saturated_memory_alone():
-    changed = {"glulam": 1, "extends": "fast", "set": {"memory.bias_init": 1.0, "memory.skip": False}}
-    assert [(fault.code, fault.layer) for fault in resolve(changed).advice] == [("GL601", "memory")]
-    for fine in ({"memory.bias_init": 1.0}, {"memory.skip": False}):
-        assert resolve({**changed, "set": fine}).advice == ()
+def advice_on(**changes):
+    policy = {"glulam": 1, "extends": changes.pop("extends"), "set": changes}
+    return [(fault.code, fault.layer, fault.evidence) for fault in resolve(policy).advice]
+
+
+def test_a_saturated_memory_gets_advice_with_and_without_a_skip():
+    evidence = "docs/results/lessons.md of glulam's repository, under 'Kinds of memory'"
+    for skip in (True, False):
+        found = advice_on(extends="fast", **{"memory.bias_init": 1.0, "memory.skip": skip})
+        assert found == [("GL601", "memory", evidence)]
+    assert advice_on(extends="fast", **{"memory.skip": False}) == []
+
+
+def test_wide_tokens_get_advice_unless_there_is_a_teacher():
+    evidence = "docs/results/lessons.md of glulam's repository, under 'The width of tokens'"
+    wide = {"latent.hidden_size": 96, "latent.out_dim": 96}
+    assert advice_on(extends="latent_attn_small", **wide) == [("GL602", "latent", evidence)]
+    assert advice_on(extends="latent_attn_small", **dict.fromkeys(wide, 64)) == []
+    policy = {"glulam": 1, "extends": "latent_attn_small", "set": wide}
+    assert resolve(policy, losses=[{"loss": "kickstart", "teacher": "teacher.safetensors"}]).advice == ()

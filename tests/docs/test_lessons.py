@@ -9,6 +9,7 @@ from glulam_memory.configs import LstmConfig
 from glulam_train.sweep.plan import make_plan
 from glulam_train.sweep.sweep_file import read_sweep
 from tests.evidence.lessons import FOLDER, LESSONS, SITE
+from tests.evidence.verdicts import VERDICTS, Claim, Verdict
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +44,47 @@ def test_the_deaf_lstm_hears_the_first_reset_alone():
     first[:, 0] = True
     torch.testing.assert_close(deaf.sequence(x, first | inside, state)[0], hears.sequence(x, first, state)[0])
     assert not torch.allclose(hears.sequence(x, first | inside, state)[0], hears.sequence(x, first, state)[0])
+
+
+class TestVerdicts:
+    """Oracle: runs whose returns leave no doubt, and none of whose resamples do."""
+
+    @pytest.fixture
+    def result(self):
+        ends = {"low": (1.0, 2.0, 1.5), "high": (11.0, 12.0, 13.0), "wide": (0.0, 12.0, 6.0)}
+        runs = [
+            {"variant": name, "state": "finished", "final_return": value, "area": -value}
+            for name, values in ends.items()
+            for value in values
+        ]
+        differences = {"low": None, "high": {"low": 9.0, "high": 11.0}, "wide": {"low": -2.0, "high": 9.0}}
+        return {"runs": runs, "variants": [{"variant": name, "difference": differences[name]} for name in ends]}
+
+    @pytest.mark.parametrize(
+        ("claim", "words"),
+        [
+            (Claim("high", "above", "low"), "* `high` is above `low` at the end: +10.50 ["),
+            (Claim("low", "below", "high"), "* `low` is below `high` at the end: -10.50 ["),
+            (Claim("wide", "like", "low"), "* `wide` cannot be told from `low` at the end: +4.50 ["),
+            (Claim("high", "below", "low", "area"), "* `high` is below `low` over the whole training: -10.50 ["),
+        ],
+    )
+    def test_a_claim_is_told_with_its_figures(self, result, claim, words):
+        assert claim.told(result).startswith(words)
+
+    @pytest.mark.parametrize(
+        "claim",
+        [Claim("high", "below", "low"), Claim("high", "like", "low"), Claim("wide", "above", "low")],
+    )
+    def test_a_claim_against_the_figures_is_none(self, result, claim):
+        with pytest.raises(ValueError, match=r"the results say otherwise than Claim\(.*: the difference is \+"):
+            claim.told(result)
+
+    def test_without_words_the_intervals_speak(self, result):
+        assert Verdict("title")(result) == (
+            "`high` end above `low`, by intervals that leave out zero.\n"
+            "`wide` cannot be told from `low` with these seeds and steps."
+        )
+
+    def test_every_sweep_has_one(self):
+        assert {*VERDICTS} == {*LESSONS}

@@ -21,8 +21,8 @@ def lessons_page():
         "",
         "Returns are the mean of the last tenth of a training, over all seeds; brackets are 95 % bootstrap intervals",
         "over seeds, which are too narrow where seeds are few ([what they are worth](../sweeps.md)).",
-        "A difference is to the first row, and P(better) is the chance that a run ends above a run of the first row.",
-        "Minutes are wall time beside other work.",
+        "What is said of two variants follows from the interval of their difference; which two, was chosen afterwards.",
+        "Tables give the difference to the first row, and P(better), the chance to end above a run of the first row.",
         "",
     ]
     results = {f"lessons/{name}": read_result(f"lessons/{name}") for name in LESSONS if _exists(name)}
@@ -39,18 +39,18 @@ def _exists(name):
 
 
 def _lesson(name, result):
-    title, verdict = VERDICTS[name]
+    verdict = VERDICTS[name]
     sweep = result["sweep"]
     lines = [
-        f"## {title}",
+        f"## {verdict.title}",
         "",
         *verdict(result).splitlines(),
         "",
         (
             "| variant | seeds | final return | difference | P(better) | whole training "
-            f"| reached {sweep['threshold']} | minutes |"
+            f"| reached {sweep['threshold']} |"
         ),
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in result["variants"]:
         reached, seeds = row["threshold"]["reached"], row["seeds"]
@@ -60,7 +60,6 @@ def _lesson(name, result):
             f"{row['n']}" if row["n"] == seeds else f"{row['n']} of {seeds}",
             *(told(row[key]) for key in ("final_return", "difference", "improvement", "area")),
             f"{reached} of {seeds}{at}",
-            f"{row['minutes'] / max(1, row['n']):.1f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     steps, env = sweep["steps"], sweep["env"]

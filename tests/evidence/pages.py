@@ -3,6 +3,8 @@
 from tests.evidence.contract_page import contract_page
 from tests.evidence.elsewhere_page import elsewhere_page
 from tests.evidence.examples_page import examples_page
+from tests.evidence.gpu_page import gpu_page
+from tests.evidence.lessons_page import lessons_page
 from tests.evidence.memory_page import memory_page, plot_memory
 from tests.evidence.performance_page import performance_page
 from tests.evidence.policies_page import POLICIES, plot_policies, policies_page
@@ -137,7 +139,7 @@ def _range(run):
 PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
 PAGES |= {"memory": memory_page, "policies": policies_page, "contract": contract_page, "performance": performance_page}
 PAGES |= {"torchrl_loop": torchrl_page, "scaling": scaling_page, "soak": soak_page, "examples": examples_page}
-PAGES |= {"elsewhere": elsewhere_page, "workers": workers_page}
+PAGES |= {"elsewhere": elsewhere_page, "workers": workers_page, "lessons": lessons_page, "gpu": gpu_page}
 
 
 def _row(name, run):

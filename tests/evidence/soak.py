@@ -169,7 +169,7 @@ def train(out, minutes):
 
         def _save_policy(self):
             super()._save_policy()
-            if not self.rows:
+            if self.last is None:  # nothing is trained yet
                 return
             policy = glulam.load(self.folder.checkpoint).eval()
             report = evaluate_policy(policy, ENV, EPISODES, 0, checkpoint=self.folder.checkpoint)
