@@ -46,8 +46,8 @@ def gpu_page():
         "`tests/plugins/policies/test_cuda.py` and `tests/plugins/train/test_cuda.py` passed on that machine, and skip",
         "where there is no GPU: rollouts and gradients of the five policies are the CPU's, a step waits for nothing",
         '(`torch.cuda.set_sync_debug_mode("error")`), a CUDA graph replays it with memory and resets, training scores',
-        "what rollout drew with experience on the GPU and on the host, a run is resumed, and its checkpoint loads on the",
-        "CPU.",
+        "what rollout drew with experience on the GPU and on the host, a run is resumed, and its checkpoint loads on",
+        "the CPU.",
         "",
         made_by("gpu", result),
     ]

@@ -73,10 +73,11 @@ def _seen(result, gpu, environment):
     parts = gpu_update(result["policies"][name], AGENTS, 1, environment, settings, gpu)
     segments, steps = seen["training"]["batch"]
     share = segments * steps / (settings["epochs"] * AGENTS * settings["horizon"])
+    step, learned = parts["acting"] / settings["horizon"], parts["learning"] * share
     return [
-        f"[One GPU](results/gpu.md) was lent since: a step of `{name}` for {AGENTS:,} agents took {took['rollout']:.2f} ms,",
-        f"where {parts['acting'] / settings['horizon'] * 1e3:.2f} are worked out, and learning from {segments * steps:,}",
-        f"agent-steps {took['training']:.1f} ms, where {parts['learning'] * share * 1e3:.1f} are.",
+        f"[One GPU](results/gpu.md) was lent since: a step of `{name}` for {AGENTS:,} agents took",
+        f"{took['rollout']:.2f} ms, where {step * 1e3:.2f} are worked out, and learning from {segments * steps:,}",
+        f"agent-steps {took['training']:.1f} ms, where {learned * 1e3:.1f} are.",
     ]
 
 
