@@ -166,7 +166,7 @@ def _trace(trainer: Trainer, path: Path) -> None:
     try:
         with glulam.replacing(path) as part:
             part.touch()  # before anything is traced
-            with profile(activities=activities) as profiler:
+            with profile(activities=activities, acc_events=True) as profiler:  # there is one cycle only
                 trainer.update()
             profiler.export_chrome_trace(str(part))
     except OSError as error:
