@@ -302,3 +302,12 @@ def test_a_time_limit_that_is_none_is_refused(glulam, seconds):
 def test_it_is_a_module_too():
     done = subprocess.run([sys.executable, "-m", "glulam", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("glulam, version ")
+
+
+def test_a_loss_is_told_with_its_fields(glulam):
+    done = glulam("check", "latent_attn_small", "--loss", "ppo", "--loss", "{loss: kickstart, teacher: t.safetensors}")
+    assert (done.returncode, done.stderr) == (0, "")
+    for text in ("{loss: kickstart", "{loss: a: b}"):
+        done = glulam("show", "latent_attn_small", "--loss", text)
+        assert done.returncode == 2
+        assert f"--loss': {text!r} cannot be read; write a name, or '{{loss: NAME, field: value}}'" in done.stderr

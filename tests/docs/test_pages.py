@@ -48,11 +48,11 @@ def test_the_hook_that_the_page_shows_gives_advice():
     (code,) = [text for text in blocks(ROOT / "docs" / "plugins.md", "python") if "hookimpl" in text]
     names = {}
     exec(code, names)  # noqa: S102 - the page's own code
-    config = SimpleNamespace(attr_embed_dim=64)
+    config = SimpleNamespace(num_freqs=32)
     resolved = SimpleNamespace(layers=[SimpleNamespace(name="tokenizer", config=config)])
     (advice,) = names["glulam_lints"](resolved)
-    assert (advice.code, advice.message) == ("GL690", "embeddings of width 64")
-    config.attr_embed_dim = 48
+    assert (advice.code, advice.message) == ("GL690", "positions of 32 frequencies")
+    config.num_freqs = 16
     assert list(names["glulam_lints"](resolved)) == []
 
 

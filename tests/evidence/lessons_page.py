@@ -21,10 +21,15 @@ def lessons_page():
         "",
         "Returns are the mean of the last tenth of a training, over all seeds; brackets are 95 % bootstrap intervals",
         "over seeds, which are too narrow where seeds are few ([what they are worth](../sweeps.md)).",
-        "What is said of two variants follows from the interval of their difference; which two, was chosen afterwards.",
+        "What is said of two variants follows from the interval of their difference; which two are compared was chosen",
+        "after the results were seen, so some differences are there by chance.",
         "Tables give the difference to the first row, and P(better), the chance to end above a run of the first row.",
+        "*Whole training* is the mean return over all of it; *reached* tells how many seeds came to that return, and",
+        "the mean agent-steps of those that did.",
         "",
     ]
+    if missing := [f"`{name}`" for name in LESSONS if not _exists(name)]:
+        lines += [f"Without results so far: {', '.join(missing)}.", ""]
     results = {f"lessons/{name}": read_result(f"lessons/{name}") for name in LESSONS if _exists(name)}
     for path, result in results.items():
         lines += _lesson(path.removeprefix("lessons/"), result)
@@ -43,6 +48,8 @@ def _lesson(name, result):
     sweep = result["sweep"]
     lines = [
         f"## {verdict.title}",
+        "",
+        f"{_learner(sweep)} on `{sweep['env']}`, {sweep['steps']:,} agent-steps.",
         "",
         *verdict(result).splitlines(),
         "",
@@ -64,6 +71,11 @@ def _lesson(name, result):
         lines.append("| " + " | ".join(cells) + " |")
     steps, env = sweep["steps"], sweep["env"]
     return [*lines, "", f"![Return against agent-steps on {env}, up to {steps:,}](lessons/{name}.png)", ""]
+
+
+def _learner(sweep):
+    policy = sweep.get("policy")
+    return "Policies" if policy is None else f"`{policy.removesuffix('.yaml')}`"
 
 
 def _again(result):

@@ -73,6 +73,7 @@ def initialisation_page():
         "<!-- made by `python -m tests.evidence` from the result file beside it; edit tests/evidence/pages.py -->",
         "",
         "`fast` on `mettagrid:forage`, one seed a variant: enough to show what stalls, not to rank what learns.",
+        "[Lessons](lessons.md#kinds-of-memory) have LSTM biases over five seeds, in a maze.",
         "",
         "| variant | seed | agent-steps | minutes | return (95 % interval) | episodes |",
         "|---|---|---|---|---|---|",

@@ -41,7 +41,7 @@ def _gpus(result):
             f"{gpu.wide_link / 1e9:.0f} GB/s a GPU between machines, {gpu.hop * 1e6:.0f} us a hop: an all-reduce of n "
             "bytes takes 2 (R - 1) / R n / link + 2 log2(R) hops;"
         ),
-        "* nothing overlaps, as in one process without environment workers.",
+        f"* nothing overlaps, but {gpu.cores} processes step the environments.",
         "",
         f"Milliseconds an update with {AGENTS:,} agents a GPU.",
         "The limit is the largest part, and how much quicker updates were without it.",
@@ -64,21 +64,35 @@ def _gpus(result):
 def _seen(result, gpu, environment):
     """Return what the one GPU that was lent took, beside what is worked out for it."""
     settings, name = result["settings"], "fast"
-    seen = {
-        run["phase"]: run
-        for run in read_result("gpu")["runs"]
-        if run["policy"] == name and (run["phase"] == "training" or run["batch"] == [AGENTS])
-    }
-    took = {phase: next(way["median"] for way in run["ways"] if way["what"] == "ours") for phase, run in seen.items()}
-    parts = gpu_update(result["policies"][name], AGENTS, 1, environment, settings, gpu)
-    segments, steps = seen["training"]["batch"]
-    share = segments * steps / (settings["epochs"] * AGENTS * settings["horizon"])
-    step, learned = parts["acting"] / settings["horizon"], parts["learning"] * share
-    return [
-        f"[One GPU](results/gpu.md) was lent since: a step of `{name}` for {AGENTS:,} agents took",
-        f"{took['rollout']:.2f} ms, where {step * 1e3:.2f} are worked out, and learning from {segments * steps:,}",
-        f"agent-steps {took['training']:.1f} ms, where {learned * 1e3:.1f} are.",
+    policy, found = result["policies"][name], read_result("gpu")
+    steps = [run for run in found["runs"] if run["policy"] == name and run["phase"] == "rollout"]
+    (learned,) = (run for run in found["runs"] if run["policy"] == name and run["phase"] == "training")
+    (trained,) = (run for run in found["training"] if run["policy"] == name and run["way"] == "GPU")
+
+    def worked_out(agents):
+        return gpu_update(policy, agents, 1, environment, settings, gpu)
+
+    told = [
+        f"{_ours(run):.2f} ms for {agents:,} agents ({worked_out(agents)['acting'] / settings['horizon'] * 1e3:.2f})"
+        for run in steps
+        for agents in run["batch"]
     ]
+    segments, length = learned["batch"]
+    share = segments * length / (settings["epochs"] * AGENTS * settings["horizon"])
+    whole = trained["agents"] * settings["horizon"] / sum(worked_out(trained["agents"]).values())
+    return [
+        "[One GPU](results/gpu.md) was measured since, beside a busy host; what is worked out here is in brackets.",
+        f"A step of `{name}` took {' and '.join(told)}; learning from {segments * length:,} agent-steps took",
+        f"{_ours(learned):.1f} ms ({worked_out(AGENTS)['learning'] * share * 1e3:.1f}).",
+        f"A training of {trained['agents']} agents, in one process without workers, made",
+        f"{trained['steps_per_second']:,.0f} agent-steps/s ({whole:,.0f}): kernels start more slowly than assumed, and",
+        f"one process steps environments on one core, not {gpu.cores}.",
+        "Take the speeds below for upper bounds.",
+    ]
+
+
+def _ours(run):
+    return next(way["median"] for way in run["ways"] if way["what"] == "ours")
 
 
 def _limits(result):

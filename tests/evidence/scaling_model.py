@@ -57,7 +57,7 @@ def update_seconds(costs, agents, settings, *, slowdown=1.0, exchange=0.0, laten
 
 @attrs.frozen
 class Gpu:
-    """What is assumed of GPUs and of the machines that they are in; nothing of it was measured."""
+    """What is assumed of GPUs and of the machines that they are in; docs/results/gpu.md has what one took since."""
 
     flops: float = 6.7e12  # a second that layers as small as these reach: a tenth of 67e12 in float32
     launch: float = 5e-6  # seconds from one kernel to the next, where Python starts each

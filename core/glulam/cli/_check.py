@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from glulam.cli._loss import loss_option
 from glulam.cli._output import format_option, quietly
 from glulam.faults import PolicyError
 from glulam.resolver import resolve
@@ -24,10 +25,10 @@ __all__ = ["check"]
 @click.command()
 @click.argument("policy")
 @click.option("--env", help="The environment it is meant for: FAMILY:TASK, or the path of a YAML spec.")
-@click.option("--loss", "losses", multiple=True, help="A loss it is to be trained with; may be repeated.")
+@loss_option("A loss it is to be trained with.")
 @click.option("--strict", is_flag=True, help="Take advice for faults.")
 @format_option
-def check(policy: str, env: str | None, losses: tuple[str, ...], strict: bool, form: str) -> None:  # noqa: FBT001
+def check(policy: str, env: str | None, losses: tuple[Any, ...], strict: bool, form: str) -> None:  # noqa: FBT001
     """Check POLICY (a file or a registered name) and report all its faults, and advice from its plugins.
 
     Exits with 0 if there are no faults, 1 if there are some, 2 if the command is used wrongly.

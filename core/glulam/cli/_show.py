@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from glulam._errors import GlulamError
+from glulam.cli._loss import loss_option
 from glulam.cli._output import format_option, quietly, write_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ FORMS = {".html": "draw_html", ".svg": "draw_svg", ".mmd": "draw_mermaid"}
 @click.command()
 @click.argument("policy")
 @click.option("--env", help="The environment it is meant for: FAMILY:TASK, or the path of a YAML spec.")
-@click.option("--loss", "losses", multiple=True, help="A loss that is shown too; may be repeated.")
+@loss_option("A loss that is shown too.")
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path),
     help="Draw it into FILE: .html (a page), .svg or .mmd (Mermaid).", metavar="FILE",
@@ -34,7 +35,7 @@ FORMS = {".html": "draw_html", ".svg": "draw_svg", ".mmd": "draw_mermaid"}
 def show(  # noqa: PLR0913 - one argument an option
     policy: str,
     env: str | None,
-    losses: tuple[str, ...],
+    losses: tuple[Any, ...],
     *,
     out: Path | None,
     rows: int | None,

@@ -21,12 +21,12 @@ GL602 = f"""\
 In `mettagrid:forage_hearts`, where reward is sparse, `latent_attn_small` returned less with tokens of width 96 than of
 width 64 after 300,000 agent-steps of training from scratch, over five seeds each, and three of the five had hardly
 begun to learn.
-Taught by a `fast` policy at first, those of width 96 returned more than all others, so it is exploration that they
-lack, not capacity.
+Taught by a `fast` policy at first, those of width 96 returned more than all others, so width alone does not hold them
+back.
 The curves are in {EVIDENCE}.
 
 Write `hidden_size: 64` or less, or keep the width and train with a teacher: the loss `kickstart` of `glulam-train`.
-A policy that is checked with a loss that has a `teacher` gets no such advice.
+With a loss that has a `teacher` this advice is not given: `glulam check --loss "{{loss: kickstart, teacher: FILE}}"`.
 """
 
 

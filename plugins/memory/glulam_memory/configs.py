@@ -62,7 +62,7 @@ class LstmConfig(_RecurrentConfig):
 
     Attributes:
         bias_init: What both bias vectors of each layer are filled with at first; at 1, as in the original, the gates
-            start half saturated and policies hardly learn.
+            start half saturated, and it learns to remember late or never (GL601).
         forget_bias: What the two biases of a forget gate add up to at first; null for as `bias_init` has it. At 1 a
             memory starts out remembering longer.
     """

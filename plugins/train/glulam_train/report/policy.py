@@ -44,17 +44,18 @@ class PolicyTable:
     problem: str | None = None
 
 
-def policy_table(header: Mapping[str, Any], sizes: Mapping[str, int]) -> PolicyTable:
+def policy_table(header: Mapping[str, Any], sizes: Mapping[str, int], losses: Iterable[Any] = ()) -> PolicyTable:
     """Return the table of a checkpoint's policy; without keys where its plug-ins are not there.
 
     Args:
         header: of the checkpoint.
         sizes: numbers of weights by the name of their tensor.
+        losses: what it was trained with, which its advice depends on.
     """
     weights = _weights(sizes)
     try:
         env = glulam.EnvSpec.from_dict(header["environment"], where="checkpoint")
-        resolved = glulam.resolve(header["policy"], env=env)
+        resolved = glulam.resolve(header["policy"], env=env, losses=losses)
     except GlulamError as error:
         return PolicyTable(tuple(_bare(header["policy"], weights)), problem=str(error).splitlines()[0])
     layers = [*resolved.all_layers, *resolved.parts]

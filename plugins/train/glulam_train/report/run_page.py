@@ -33,7 +33,7 @@ def run_page(run: RunData, episodes: int) -> dict[str, Any]:
         episodes: how many to play and to film now, beside the films that the folder holds.
     """
     settings = run.settings
-    table = policy_table(run.header, run.sizes) if run.header is not None else None
+    table = policy_table(run.header, run.sizes, run.settings.losses) if run.header is not None else None
     films = [*run.films, *(record(run.path / "checkpoint.safetensors", settings.env, episodes) if episodes else [])]
     limits = {"grad_norm": (settings.max_grad_norm, f"clipped at {settings.max_grad_norm:g}")}
     charts = charts_of(run.rows, limits)
