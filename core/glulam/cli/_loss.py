@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["loss_option"]
 
 
-class _Loss(click.ParamType):
+class _Loss(click.ParamType[Any]):
     name = "loss"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401

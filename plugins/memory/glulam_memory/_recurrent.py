@@ -166,5 +166,5 @@ class Gated(Recurrent):
 def _in_one_piece(weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Return the same as parts of one tensor: cuDNN would make one itself at each call, and warn of it."""
     whole = torch.cat([weight.flatten() for weight in weights])
-    parts = whole.split([weight.numel() for weight in weights])
+    parts = torch.split(whole, [weight.numel() for weight in weights])
     return tuple(part.view_as(weight) for part, weight in zip(parts, weights, strict=True))
