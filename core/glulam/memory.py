@@ -196,13 +196,16 @@ class MemoryLayer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._slots: Slots | None = None
+        # Goes along wherever the layer is moved, so that one without parameters knows where it is.
+        self._here: Tensor
+        self.register_buffer("_here", torch.empty(0), persistent=False)
 
     @property
     def slots(self) -> Slots:
-        """The rollout state, made on first use on the device and in the dtype of the parameters."""
+        """The rollout state, made on first use on the layer's device and in its dtype."""
         slots = self._modules.get("_slots")  # an attribute that is a module takes torch ten times as long to find
         if slots is None:
-            slots = self._slots = Slots(self.state_spec(), next(self.parameters(), None))
+            slots = self._slots = Slots(self.state_spec(), next(self.parameters(), self._here))
         return slots  # type: ignore[return-value]
 
     def state_spec(self) -> dict[str, TensorSpec]:

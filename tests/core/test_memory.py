@@ -33,6 +33,17 @@ def test_a_state_may_have_any_name():
     assert not layer.state_dict()
 
 
+def test_a_layer_without_parameters_remembers_where_it_is_and_as_what():
+    class Last(MemoryLayer):
+        def state_spec(self):
+            return {"last": TensorSpec((2,), "float"), "count": TensorSpec((), "int64")}
+
+    assert Last().to("meta").initial_state(1)["last"].is_meta
+    state = Last().double().initial_state(1)
+    assert (state["last"].dtype, state["count"].dtype) == (torch.float64, torch.int64)
+    assert not Last().state_dict()
+
+
 @settings(deadline=None)
 @given(
     schedule=st.lists(

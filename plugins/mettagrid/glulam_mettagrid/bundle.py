@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import shutil
@@ -119,17 +120,14 @@ def _check_bundle(folder: Path, policy: Policy) -> None:
     finally:
         sys.path[:] = path  # where the loader has put the folder, which has no code
     network: Any = loaded.network()
-    training = policy.training
-    policy.eval()
-    try:
-        for rows in (1, 5):
-            td = _observations(policy.env, rows)
-            with torch.no_grad():
-                found, wanted = network.evaluate(td), policy.evaluate(td)
-            for key in policy.out_keys:
-                _compare(key, found[key], wanted[key], policy.resolved.name)
-    finally:
-        policy.train(training)
+    policy = copy.deepcopy(policy).eval()
+    policy.initialize_to_environment(policy.env, "cpu")  # where the bundle is
+    for rows in (1, 5):
+        td = _observations(policy.env, rows)
+        with torch.no_grad():
+            found, wanted = network.evaluate(td), policy.evaluate(td)
+        for key in policy.out_keys:
+            _compare(key, found[key], wanted[key], policy.resolved.name)
 
 
 def _compare(key: str, found: Tensor, wanted: Tensor, name: str) -> None:

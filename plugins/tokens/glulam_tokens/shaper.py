@@ -87,6 +87,8 @@ class TokenShaper(Shaper):
 
     def repeated(self, env_obs: Tensor) -> tuple[Tensor, Tensor] | tuple[Repeated, Repeated]:
         """Return what `forward` does of `[B, tokens, columns]`, by the distinct tokens where they repeat often."""
+        if env_obs.device.type != "cpu":
+            return self(env_obs)  # type: ignore[no-any-return]  # nothing is looked up there
         # The location last, so that codes of a world with few features are near to each other.
         codes = meaning_codes(env_obs) * LOCATIONS + env_obs[..., 0]  # (B, N)
         found = Repeated.of(env_obs, codes, CODES)

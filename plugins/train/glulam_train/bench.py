@@ -105,6 +105,8 @@ def bench(settings: TrainSettings, updates: int, trace: Path | None = None) -> d
         trainer = Trainer(policy, environment, settings)
         for _ in range(WARM_UP):
             trainer.update()
+        if trace is not None:
+            _trace(trainer, trace)  # before watches wait for a GPU wherever a part begins
         watch = Stopwatch(policy.device)
         for lane in trainer.rollout.lanes:
             watch.watch(lane.world, "send", "environment")
@@ -121,8 +123,6 @@ def bench(settings: TrainSettings, updates: int, trace: Path | None = None) -> d
         worked = [
             (after - before) / updates for before, after in zip(working, environments.seconds_in_steps(), strict=True)
         ]
-        if trace is not None:
-            _trace(trainer, trace)
         steps = updates * trainer.steps_per_update
         rollout, training = (collecting.seconds[name] for name in ("rollout", "training"))
         return {

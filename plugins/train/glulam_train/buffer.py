@@ -173,7 +173,7 @@ class ExperienceBuffer:
             yield self._part(self.steps, starts, self.following, self.rows)
             return
         size = self.segments // count
-        order = torch.randperm(self.segments, generator=generator)
+        order = torch.randperm(self.segments, generator=generator, device="cpu")
         for picked in order.view(count, size):
             place = picked.to(self.device)
             row, cut = place // self.cuts, place % self.cuts

@@ -163,9 +163,8 @@ def _play(
     num_envs = min(MAX_ENVS, math.ceil(episodes / agents))
     with (
         closing(glulam.make_environment(env_uri, num_envs=num_envs, seed=world_seed(seed))) as environment,
-        torch.random.fork_rng(),
+        drawing_as_of(seed),
     ):
-        torch.manual_seed(seed)
         return Played(seed, *_collect(environment, act, episodes, watch))
 
 
@@ -220,6 +219,15 @@ def half_width(returns: Tensor, groups: Tensor) -> float | None:
     sums = torch.zeros(count, dtype=returns.dtype).index_add_(0, index, returns - returns.mean())
     variance = sums.square().sum() * count / (count - 1) / len(returns) ** 2
     return NORMAL_95 * math.sqrt(float(variance))
+
+
+@contextmanager
+def drawing_as_of(seed: int) -> Iterator[None]:
+    """Draw as of a seed, and go on as before afterwards; GPUs that nobody has used yet stay untouched."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager

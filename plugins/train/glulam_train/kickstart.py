@@ -77,6 +77,7 @@ class KickstartLoss:
     def _check(self, known: tuple[str, ...], policy: Policy) -> None:
         actions = self.teacher.env.renamed(self.teacher.aliases).actions.names
         self.strange = torch.tensor([name not in {*known} for name in actions], device=policy.device)
+        self.knows_all = not bool(self.strange.any())
         if bool(self.strange.all()):
             msg = f"it knows {', '.join(known)}, and the world has {', '.join(actions)}: it can teach no action"
             raise GlulamError(msg)
@@ -102,7 +103,7 @@ class KickstartLoss:
             with torch.no_grad():
                 scored = self.teacher.follow(td)
             log_probs, values = scored.get("full_log_probs"), scored.get("values", values)
-            if bool(self.strange.any()):
+            if not self.knows_all:
                 log_probs = log_probs.masked_fill(self.strange, -torch.inf)
                 if self.teacher.env.actions.kind == "discrete":  # a head of several choices sees to each itself
                     log_probs = log_probs.log_softmax(-1)
@@ -132,10 +133,15 @@ class KickstartLoss:
         factor = torch.tensor(self.factor)
         if not self.factor:  # what is stored is no teacher's
             return 0 * current[config.values_key].sum(), {"factor": factor}
-        student, teacher = current[config.log_probs_key][valid], stored[config.teacher_log_probs_key][valid]
+        counted = valid.flatten().nonzero().squeeze(1)  # once: on a GPU that waits
+        student, teacher = (
+            log_probs.flatten(0, 1)[counted]
+            for log_probs in (current[config.log_probs_key], stored[config.teacher_log_probs_key])
+        )
         # What the teacher cannot do has no probability there, and 0 * -inf is NaN.
         gap = (teacher - student).masked_fill(teacher.isneginf(), 0)
         divergence = (teacher.exp() * gap).sum(-1).mean()
-        error = 0.5 * (current[config.values_key] - stored[config.teacher_values_key])[valid].square().mean()
+        gap = (current[config.values_key] - stored[config.teacher_values_key]).flatten()[counted]
+        error = 0.5 * gap.square().mean()
         loss = self.factor * (config.coef * divergence + config.value_coef * error)
         return loss, {"divergence": divergence.detach(), "value_error": error.detach(), "factor": factor}

@@ -37,14 +37,14 @@ class PpoLoss:
         """Take in what the advantages of all ranks are normalised by in the coming minibatch."""
         if self.config.normalize_advantage:
             valid = stored[self.config.valid_key]
-            self._moments = ranks.moments(stored[self.config.advantages_key][valid].double().cpu())
+            self._moments = ranks.moments(stored[self.config.advantages_key][valid].cpu().double())
 
     def __call__(self, current: TensorDictBase, stored: TensorDictBase) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a minibatch and what to log about it."""
         config = self.config
-        valid = stored[config.valid_key]  # (S, T)
-        was = {key: stored[key][valid] for key in config.stored_keys}  # (M,), the steps that count
-        now = {key: current[key][valid] for key in config.in_keys}
+        counted = stored[config.valid_key].flatten().nonzero().squeeze(1)  # once: on a GPU that waits
+        was = {key: stored[key].flatten()[counted] for key in config.stored_keys}  # (M,), the steps that count
+        now = {key: current[key].flatten()[counted] for key in config.in_keys}
         log_ratio = now[config.log_prob_key] - was[config.old_log_prob_key]
         policy_loss, clip_fraction = self._surrogate(log_ratio.exp(), was[config.advantages_key])
         old_value, target = was[config.old_values_key], was[config.returns_key]

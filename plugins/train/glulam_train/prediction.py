@@ -8,7 +8,6 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from glulam import GlulamError
@@ -55,12 +54,13 @@ class PredictionLoss(nn.Module):
         """Return the loss of a minibatch (a scalar) and what to log about it; both arguments are `[S, T]` steps."""
         config = self.config
         counted = self.counted(stored)  # (S, T)
-        predicted = self.map(current[config.in_key][counted])  # (M, K)
-        target = stored["next", config.target_key][counted].reshape(predicted.shape).to(predicted.dtype)
+        picked = counted.flatten().nonzero().squeeze(1)  # once: on a GPU that waits
+        predicted = self.map(current[config.in_key].flatten(0, 1)[picked])  # (M, K)
+        target = stored["next", config.target_key].flatten(0, 1)[picked].reshape(predicted.shape).to(predicted.dtype)
         error = (predicted - target).square().mean() if len(predicted) else predicted.sum()
         return config.coef * error, {"error": error.detach(), "target_variance": _variance(target)}
 
 
 def _variance(target: Tensor) -> Tensor:
     """Return the error of the best constant, to compare with."""
-    return target.var(0, correction=0).mean() if len(target) else torch.zeros(())
+    return target.var(0, correction=0).mean() if len(target) else target.new_zeros(())

@@ -108,7 +108,8 @@ class Ranks:
         if name != "cuda":
             msg = f"device is {name!r}, which all ranks of a machine would share: write cuda, and each takes its own"
             raise GlulamError(msg)
-        return f"cuda:{self.local_rank}"
+        shown = torch.cuda.device_count()  # by launchers that give each process a GPU of its own, one
+        return f"cuda:{self.local_rank if shown > 1 else 0}"
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Return the sum of a tensor `[...]` over all ranks, the same to the bit on each.

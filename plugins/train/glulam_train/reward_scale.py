@@ -46,7 +46,7 @@ class RewardScale:
             ended_tp1: `[B, H]`, bool: the episode ended with that reward.
             valid_t: `[B, H]`, bool: the action that earned it was one at all.
         """
-        rewards, ended, valid = reward_tp1.double().cpu(), ended_tp1.cpu(), valid_t.cpu()
+        rewards, ended, valid = reward_tp1.cpu().double(), ended_tp1.cpu(), valid_t.cpu()
         sums = torch.empty_like(rewards)
         for t in range(rewards.shape[1]):
             self._sums = self._sums * self.gamma + rewards[:, t]

@@ -137,6 +137,7 @@ class Lane:
         shown: what the world showed last, `[B of these rows]`.
         td: the same as the policy reads it, on its device.
         valid: rows whose next action counts.
+        env_id: the ids of its rows, always the same tensor on the policy's device, which so looks at it but once.
     """
 
     world: World
@@ -144,6 +145,7 @@ class Lane:
     shown: TensorDict
     td: TensorDict
     valid: Tensor
+    env_id: Tensor
 
     @property
     def first(self) -> int:
@@ -186,7 +188,8 @@ class Rollout:
             if len(worlds) > 1:
                 check_ids(td.get("env_id"), world.spec)
             first, count = self.rows if self.lanes else 0, td.batch_size[0]
-            lane = Lane(world, slice(first, first + count), td, td, world.valid.cpu())
+            env_id = (td.get("env_id") + first).to(self.policy.device)
+            lane = Lane(world, slice(first, first + count), td, td, world.valid.cpu(), env_id)
             self._show(lane, td)
             self.lanes.append(lane)
         if hasattr(self, "episodes"):
@@ -235,7 +238,7 @@ class Rollout:
             self._follow(lane, t - 1, td.get("values", None))
         self.outcome.valid_t[lane.rows, t] = lane.valid.to(self.policy.device)
         with _explained(lane.world, f"step {t} of a rollout"):
-            lane.world.send(td.get("actions").to(lane.shown.get("env_obs").device))
+            lane.world.send(td.get("actions"))
 
     def _receive(self, lane: Lane, t: int) -> None:
         """Keep what the actions of step t led to."""
@@ -266,8 +269,8 @@ class Rollout:
         if lane.first:
             td = td.copy().set("env_id", td.get("env_id") + lane.first)  # a world may show one TensorDict for ever
         lane.shown = td
-        on_cpu = self.policy.device.type == "cpu"
-        lane.td = td if on_cpu else td.exclude("final_obs").to(self.policy.device)
+        on_cpu = self.policy.device.type == td.get("env_obs").device.type == "cpu"
+        lane.td = td if on_cpu else td.exclude("final_obs").to(self.policy.device).set("env_id", lane.env_id)
 
     def _final_values(self, lane: Lane, rows: Tensor, step: Step) -> Tensor | None:
         """Return the values of the final observations of some rows, as if their episodes had gone on.

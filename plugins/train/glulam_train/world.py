@@ -83,6 +83,7 @@ class World:
     def reset(self) -> TensorDict:
         """Start anew in all rows and return what the policy reads first, `[B]`."""
         td = self.environment.reset()
+        self._device = td.get("env_obs").device
         self._all = torch.ones(td.batch_size, dtype=torch.bool)
         self._ended = [torch.zeros_like(self._all), torch.zeros_like(self._all)]
         self.valid = self._present(td)
@@ -94,10 +95,13 @@ class World:
         return self.receive()
 
     def send(self, actions: Tensor) -> None:
-        """Have actions, `[B]`, applied from now on, if the environment can do that by itself."""
-        self._actions = actions
+        """Have actions, `[B]`, applied from now on, if the environment can do that by itself.
+
+        They go to the device that its observations are on.
+        """
+        self._actions = actions.to(self._device)
         if hasattr(self.environment, "send"):
-            self.environment.send(actions)
+            self.environment.send(self._actions)
 
     def receive(self) -> Step:
         """Return what the actions that were sent led to."""

@@ -65,6 +65,13 @@ class MixesItsSlotsConfig(RecurrentConfig):
     module = "slots:MixesItsSlots"
 
 
+@glulam.layer
+class BeginsOnTheCpuConfig(RecurrentConfig):
+    """Its first state is on the CPU, wherever the layer is."""
+
+    module = "slots:BeginsOnTheCpu"
+
+
 EXHIBITS = [
     shown(RemembersByPositionConfig, RecurrentConfig, "env_isolation"),
     shown(GrowthForgetsConfig, RecurrentConfig, "growth_keeps_memory"),
@@ -89,4 +96,5 @@ EXHIBITS = [
         f"{GITHUB}/fastai/fastbook/pull/469 self.h in an RNN, and a batch of another size",
     ),
     shown(MixesItsSlotsConfig, RecurrentConfig, "env_isolation"),
+    shown(BeginsOnTheCpuConfig, RecurrentConfig, "meta_device"),
 ]

@@ -85,9 +85,12 @@ class TestRanks:
         with pytest.raises(GlulamError, match="^no room$"):
             ranked.one_fails(ranks)
 
-    def test_a_gpu_for_each(self):
+    def test_a_gpu_for_each(self, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
         assert Ranks(1, 2, local_rank=1).device("cuda") == "cuda:1"
         assert Ranks(1, 2, local_rank=1).device("cpu") == "cpu"
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # a launcher shows each process its own alone
+        assert Ranks(1, 2, local_rank=1).device("cuda") == "cuda:0"
         assert Ranks.alone().device("cuda:3") == "cuda:3"
         with pytest.raises(GlulamError, match=r"device is 'cuda:0', which all ranks .* would share: write cuda, and"):
             Ranks(1, 2, local_rank=1).device("cuda:0")

@@ -6,6 +6,7 @@ one by one, and learned from in the same way. `B` rows, `H` steps.
 
 import pytest
 import torch
+from tensordict import TensorDict
 
 import glulam
 from glulam import GlulamError
@@ -111,3 +112,22 @@ def test_a_loss_that_knows_nothing_of_ignored_actions_is_refused(trainer):
     ):
         trainer(env="toy:next_step", losses=("ppo", "toy_l2"))
     trainer(env="toy:disabled", losses=("ppo", "toy_l2"))
+
+
+def test_actions_go_to_where_the_observations_are():
+    """Oracle: `meta`, a device that is neither the host nor a GPU."""
+    given = []
+
+    class Elsewhere:
+        spec = glulam.environment_spec("toy:cues")
+
+        def reset(self):
+            return TensorDict({"env_obs": torch.zeros(3, 1, 3, device="meta")}, batch_size=[3])
+
+        def send(self, actions):
+            given.append(actions)
+
+    world = World(Elsewhere())
+    world.reset()
+    world.send(torch.zeros(3, dtype=torch.int64))
+    assert [actions.is_meta for actions in given] == [True]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from glulam.memory import MemoryLayer
 from glulam.testing._laws import expect, law
 from glulam.testing.laws._common import close, equal, finite, is_index, random_layer, run
 
@@ -190,6 +191,12 @@ def meta_device(case: Case, data: DataObject) -> None:
     initialize = getattr(moved.module, "initialize_to_environment", None)
     if callable(initialize):
         initialize(case.env, torch.device("meta"))
+    if isinstance(moved.module, MemoryLayer):
+        for name, value in moved.module.initial_state(1).items():
+            expect(
+                holds=value.device.type == "meta",
+                otherwise=f"moved to another device, its state {name!r} begins on {value.device}",
+            )
     given = {key: value.to("meta") for key, value in inputs.items()}
     try:
         found = run(case, moved, given)

@@ -13,7 +13,7 @@ import torch
 
 import glulam
 from glulam import GlulamError
-from glulam_train.evaluation import set_aside, world_seed
+from glulam_train.evaluation import drawing_as_of, set_aside, world_seed
 from glulam_train.world import World
 
 if TYPE_CHECKING:
@@ -87,9 +87,8 @@ def playing(  # noqa: PLR0913 - each an independent, named choice
         closing(glulam.make_environment(env, num_envs=1, seed=world_seed(seed), render=True)) as environment,
         set_aside(policy, greedy=greedy),
         torch.no_grad(),
-        torch.random.fork_rng(),
+        drawing_as_of(seed),
     ):
-        torch.manual_seed(seed)
         yield _moments(policy, environment, episodes, as_text=as_text)
 
 

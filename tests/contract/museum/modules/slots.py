@@ -106,3 +106,8 @@ class HidesItsState(Recurrent):
 
 class MixesItsSlots(OwnSlots, Recurrent):
     kind = Mixed
+
+
+class BeginsOnTheCpu(Recurrent):
+    def initial_state(self, rows):
+        return {name: torch.zeros(rows, *spec.shape) for name, spec in self.state_spec().items()}
