@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import mean
 
 import yaml
 
@@ -46,9 +47,19 @@ def run(name):
         sys.exit(f"the sweep {name} ended with {code} and left no results")
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     kept = {key: results[key] for key in ("sweep", "variants", "runs")}
+    for run in kept["runs"]:
+        run.update(taught(out / run["variant"] / f"seed_{run['seed']}" / "metrics.jsonl"))
     shown = f"glulam sweep docs/results/lessons/{name}.yaml --out build/lessons/{name}"
     shutil.copy(out / "curves.png", FOLDER / f"{name}.png")
     print(write_result(f"lessons/{name}", shown, begun.read_text(encoding="utf-8"), exit=code, **kept))
+
+
+def taught(metrics):
+    """Return how far a student's policy was from its teacher's, in nats, in the first and the last tenth of lessons."""
+    rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()] if metrics.exists() else []
+    found = [row["kickstart/divergence"] for row in rows if row.get("kickstart/divergence") is not None]
+    tenth = max(1, len(found) // 10)
+    return {"divergence": [mean(found[:tenth]), mean(found[-tenth:])]} if found else {}
 
 
 def run_again():

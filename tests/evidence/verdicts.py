@@ -92,19 +92,29 @@ def listed(names):
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
-def kickstart(result):
-    """Return how soon each taught student is where those without a teacher end."""
-    lines = []
-    base, steps = result["variants"][0]["variant"], result["sweep"]["steps"]
-    level = mean(run["final_return"] for run in runs_of(result, base))
-    lines.append(f"Those without a teacher end at {level:.2f} on average. How soon is a run there?")
-    for variant in (base, *(row["variant"] for row in result["variants"] if row["variant"].startswith("taught"))):
-        reached = [steps_to(run, level) for run in runs_of(result, variant)]
-        parts = [1.0 if at is None else at / steps for at in reached]
-        never = sum(at is None for at in reached)
-        ended = f", {never} of {len(reached)} not at all, which count as 1" if never else ""
-        lines.append(f"* `{variant}`: after {told(parts)} of the agent-steps{ended}.")
-    return "\n".join(lines)
+def how_soon(*pairs):
+    """Return a function that tells how soon each taught student is where those without a teacher end."""
+
+    def told_of(result):
+        steps, lines = result["sweep"]["steps"], ["How soon are students where those without a teacher end?"]
+        for taught, base in pairs:
+            level = mean(run["final_return"] for run in runs_of(result, base))
+            soon, late = (_share(result, variant, level, steps) for variant in (taught, base))
+            first, last = (told([run["divergence"][end] for run in runs_of(result, taught)]) for end in (0, 1))
+            lines.append(
+                f"* `{taught}`, at {level:.2f}: after {soon}; `{base}` itself after {late}. "
+                f"From its teacher's policy it is {first} nats away at first, and {last} at the end of the lessons."
+            )
+        return "\n".join(lines)
+
+    return told_of
+
+
+def _share(result, variant, level, steps):
+    reached = [steps_to(run, level) for run in runs_of(result, variant)]
+    never = sum(at is None for at in reached)
+    ended = f", {never} of {len(reached)} not at all, which count as 1" if never else ""
+    return told([1.0 if at is None else at / steps for at in reached]) + f" of the agent-steps{ended}"
 
 
 def sizes(result):
@@ -154,10 +164,24 @@ VERDICTS = {
             Claim("taught_96", "above", "taught_32"),
             Claim("taught_96", "above", "width_64"),
         ),
+        how_soon(("taught_32", "width_32"), ("taught_96", "width_96")),
     ),
     "sizes": Verdict("The size of the policy", more=sizes),
     "sizes_hearts": Verdict("The size of the policy, where only hearts pay", more=sizes),
-    "kickstart": Verdict("A teacher at first", more=kickstart),
+    "kickstart": Verdict(
+        "A teacher at first",
+        "**It depends on the student.** A `latent_attn_tiny` that is taught on `mettagrid:forage` cannot be told from\n"
+        "one that is not, and needs more than half of the steps to be where that one ends.\n"
+        "Its policy stays nearly as far from its teacher's as it began, so what it is taught does not arrive.\n"
+        "A student that can follow needs less than half: see\n"
+        "[the width of tokens](#the-width-of-tokens-where-only-hearts-pay).",
+        (
+            Claim("taught_by_fast", "like", "scratch"),
+            Claim("taught_by_small", "like", "scratch"),
+            Claim("taught_by_small", "like", "taught_by_fast"),
+        ),
+        how_soon(("taught_by_fast", "scratch"), ("taught_by_small", "scratch")),
+    ),
     "initialisation": Verdict("First weights, and a way around the memory"),
     "memory": Verdict(
         "Kinds of memory",
