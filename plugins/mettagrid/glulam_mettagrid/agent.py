@@ -52,7 +52,7 @@ class GlulamPolicy(MultiAgentPolicy):
         super().__init__(policy_env_info, device=device)
         self.env = interface_spec(policy_env_info, "mettagrid's runner", OFFERED)
         self._device, self._greedy = device, greedy
-        generator = torch.Generator()
+        generator = torch.Generator(device)
         generator.seed() if seed is None else generator.manual_seed(seed)
         self._random = generator.get_state()
         self._policy: Policy | None = None
@@ -145,13 +145,24 @@ class GlulamPolicy(MultiAgentPolicy):
             yield
             return
         with _drawing:
-            others = torch.get_rng_state()
-            torch.set_rng_state(self._random)
+            others = _random_state(self._device)
+            _set_random_state(self._device, self._random)
             try:
                 yield
-                self._random = torch.get_rng_state()
+                self._random = _random_state(self._device)
             finally:
-                torch.set_rng_state(others)
+                _set_random_state(self._device, others)
+
+
+def _random_state(device: str) -> Tensor:
+    return torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else torch.get_rng_state()
+
+
+def _set_random_state(device: str, state: Tensor) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
 
 
 class GlulamAgent(AgentPolicy):
