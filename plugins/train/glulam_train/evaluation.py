@@ -223,7 +223,7 @@ def half_width(returns: Tensor, groups: Tensor) -> float | None:
 
 @contextmanager
 def drawing_as_of(seed: int) -> Iterator[None]:
-    """Draw as of a seed, and go on as before afterwards; GPUs that nobody has used yet stay untouched."""
+    """Draw as of a seed, and go on as before afterwards; a GPU that nobody has used yet is not woken for it."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)

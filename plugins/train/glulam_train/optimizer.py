@@ -81,22 +81,23 @@ class Optimizer:
             group["lr"] = rate * factor
         return self.settings.learning_rate * factor
 
-    def step(self, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Take one step down the gradient of a loss, unless it is not finite; return loss and norm of the gradient.
+    def step(self, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, bool]:
+        """Take one step down the gradient of a loss; return loss, norm of the gradient, and whether both are finite.
 
-        Both are scalars `[]`, of the sum over all ranks. A loss without gradient is that of a rank that has nothing to
-        add.
+        Else no step is taken. Both are scalars `[]`, of the sum over all ranks. A loss without gradient is that of a
+        rank that has nothing to add.
         """
         self.adam.zero_grad(set_to_none=True)
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
         total = self.ranks.sum(loss.detach().float())
         if not self.ranks.sum_gradients(self.parameters):
-            return total, torch.full_like(total, math.nan)
+            return total, torch.full_like(total, math.nan), False
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.max_grad_norm)
-        if math.isfinite(total.item()) and math.isfinite(norm.item()):
+        finite = bool((total + norm).isfinite())  # a GPU is waited for once, and not for Adam
+        if finite:
             self.adam.step()
-        return total, norm
+        return total, norm, finite
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return Adam's state as tensors named `WEIGHT/STATE`, each `[...]` as its weight or `[]`."""

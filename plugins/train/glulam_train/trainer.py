@@ -5,7 +5,6 @@ Legend: `B` rows of the environment, `H` steps of a rollout, `S` segments of `T`
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -246,8 +245,8 @@ class Trainer:
             msg = f"the losses {', '.join(self.terms)} have no gradient: nothing would be learned"
             raise GlulamError(msg)
         mine = torch.as_tensor(total, device=self.policy.device)
-        whole, norm = self.optimizer.step(mine)
-        if not (math.isfinite(whole.item()) and math.isfinite(norm.item())):
+        whole, norm, finite = self.optimizer.step(mine)
+        if not finite:
             self._stop(part, losses, mine, whole, norm)
         return metrics | {"loss": mine.detach(), "grad_norm": norm / self.ranks.size}
 
