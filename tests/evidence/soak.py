@@ -6,8 +6,12 @@ one looks at it from outside, by /proc, so on Linux.
 
 It warms up until the fifth evaluation, and for the first tenth of the time: all code is loaded by then, and malloc has
 found the arenas that updates, points and evaluations want between them. That does not count.
+
+What a process has of the system is more than it uses: malloc keeps what it is given back. So the training tells after
+each evaluation what malloc has handed out (`held`), and how many pieces Python has of its own allocator (`pieces`).
 """
 
+import ctypes
 import json
 import os
 import statistics
@@ -18,6 +22,7 @@ import time
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 from tests.evidence.record import ROOT, commit, write_result
 
@@ -28,7 +33,7 @@ POLICY, ENV, EPISODES = "fast", "mettagrid:forage", 64
 SETTINGS = {"num_envs": 32, "checkpoint_interval": 32_768, "keep_checkpoints": 3, "tensorboard": True, "threads": 1}
 WARM_EVALUATIONS, WARM_PART = 5, 0.1
 FLAT, WINDOWS = 0.02, 10
-MEMORY, HANDLES = ("rss", "uss", "pss"), ("open_files", "threads", "children")
+MEMORY, HANDLES = ("rss", "uss", "pss", "held", "pieces"), ("open_files", "threads", "children")
 
 
 def run(minutes=MINUTES, period=PERIOD):
@@ -83,7 +88,7 @@ def taken(pid, out):
         "metrics_bytes": _bytes(out.glob("metrics.jsonl")),
         "tensorboard_bytes": _bytes(out.glob("tensorboard/*")),
         "points_bytes": _bytes(out.glob("resume/*/*")),
-        "evaluations": _lines(out / "evaluations.jsonl"),
+        **_told(out / "evaluations.jsonl"),
     }
 
 
@@ -95,8 +100,28 @@ def _bytes(paths):
     return total
 
 
-def _lines(path):
-    return len(path.read_text().splitlines()) if path.exists() else 0
+def _told(path):
+    """Return how many evaluations there were, and what the training told of its memory after the last."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    last = json.loads(lines[-1]) if lines else {"held": 0, "pieces": 0}
+    return {"evaluations": len(lines), "held": last["held"], "pieces": last["pieces"]}
+
+
+class Mallinfo(ctypes.Structure):
+    """What glibc's `mallinfo2` returns."""
+
+    _fields_: ClassVar = [
+        *((name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")),
+        *((name, ctypes.c_size_t) for name in ("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")),
+    ]
+
+
+def held():
+    """Return the bytes that malloc has handed out, and the pieces that Python has of its own allocator."""
+    mallinfo = ctypes.CDLL(None).mallinfo2
+    mallinfo.restype = Mallinfo
+    found = mallinfo()
+    return {"held": found.uordblks + found.hblkhd, "pieces": sys.getallocatedblocks()}
 
 
 def verdict(samples):
@@ -122,7 +147,7 @@ def verdict(samples):
         raise ValueError(msg)
     edges = [len(kept) * number // WINDOWS for number in range(WINDOWS + 1)]
     windows = [kept[low:high] for low, high in pairwise(edges)]
-    memory = {name: _flatness(name, kept, windows) for name in MEMORY}
+    memory = {name: _flatness(name, kept, windows) for name in MEMORY if name in kept[0]}
     handles = {name: [min(one[name] for one in window) for window in windows] for name in HANDLES}
     return {
         "warm_s": kept[0]["seconds"],
@@ -173,8 +198,9 @@ def train(out, minutes):
                 return
             policy = glulam.load(self.folder.checkpoint).eval()
             report = evaluate_policy(policy, ENV, EPISODES, 0, checkpoint=self.folder.checkpoint)
+            del policy
             with (out / "evaluations.jsonl").open("a") as file:
-                file.write(json.dumps(report) + "\n")
+                file.write(json.dumps(report | held()) + "\n")
 
     settings = TrainSettings(policy=POLICY, env=ENV, steps=2**40, **SETTINGS)
     running = Evaluated(settings, out)

@@ -5,7 +5,13 @@ from tests.evidence.soak import FLAT, HANDLES, WARM_EVALUATIONS, WARM_PART, WIND
 
 __all__ = ["plot_soak", "soak_page"]
 
-MEMORY = {"rss": "resident", "uss": "of this process alone", "pss": "its part of what is shared"}
+MEMORY = {
+    "rss": "resident",
+    "uss": "of this process alone",
+    "pss": "its part of what is shared",
+    "held": "of it handed out by malloc",
+    "pieces": "pieces of Python's own allocator, million",
+}
 
 
 def soak_page():
@@ -42,11 +48,16 @@ def soak_page():
         "|---|---|---|---|---|---|---|",
     ]
     for name, text in MEMORY.items():
-        one = found["memory"][name]
+        one = found["memory"].get(name)
+        if one is None:
+            continue
         low, high = min(one["windows"]), max(one["windows"])
         parts = " | ".join(f"{one[what]:+.1%}" for what in ("drift", "lowest", "highest"))
-        cells = f"{one['median'] / 2**20:.1f} | {low:+.2%} to {high:+.2%} | {parts} | {_told(one['flat'])}"
+        median = one["median"] / (1e6 if name == "pieces" else 2**20)
+        cells = f"{median:.1f} | {low:+.2%} to {high:+.2%} | {parts} | {_told(one['flat'])}"
         lines.append(f"| {text} | {cells} |")
+    if "held" in found["memory"]:
+        lines += ["", "What malloc has handed out is in use; the rest of what a process has is what it was given back."]
     lines += [
         "",
         "Nothing is left open where the least that a sample of the last window finds is no more than in the first.",
