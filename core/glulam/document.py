@@ -134,23 +134,23 @@ def _start_of(path: Path) -> bytes:
 def mapping_document(source: Mapping[Any, Any]) -> Document:
     """Return a policy that was made in Python as a document; keys that no file could hold are faults."""
     document = Document(value=None)
-
-    def plain(value: Any, parts: PathParts) -> Any:  # noqa: ANN401 - any value
-        if isinstance(value, Mapping):
-            found = {}
-            for key, item in value.items():
-                if isinstance(key, str):
-                    found[key] = plain(item, (*parts, key))
-                else:
-                    message = f"a mapping's key is a word, found {shorten(repr(key))}"
-                    document.faults.append(document.fault("GL104", message, "write a word", *parts))
-            return found
-        if isinstance(value, (list, tuple)):
-            return [plain(item, (*parts, index)) for index, item in enumerate(value)]
-        return value
-
-    document.value = plain(source, ())
+    document.value = _plain(source, (), document)
     return document
+
+
+def _plain(value: Any, parts: PathParts, document: Document) -> Any:  # noqa: ANN401 - any value
+    if isinstance(value, Mapping):
+        found = {}
+        for key, item in value.items():
+            if isinstance(key, str):
+                found[key] = _plain(item, (*parts, key), document)
+            else:
+                message = f"a mapping's key is a word, found {shorten(repr(key))}"
+                document.faults.append(document.fault("GL104", message, "write a word", *parts))
+        return found
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, (*parts, index), document) for index, item in enumerate(value)]
+    return value
 
 
 def scalar_value(text: str) -> Any:  # noqa: ANN401 - any YAML scalar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from contextlib import nullcontext
@@ -282,6 +283,8 @@ class Run:
         with self.ranks.together():
             self.environment = self._make_environment()
             self.trainer.enter(self.environment)
+        # Registries, hooks and safetensors leave cycles at each point; a hundred points' worth would pile up else.
+        gc.collect()
         self.folder.resume_points(self.settings).save(self.trainer, self.boundary)
 
     def _save_policy(self) -> None:
