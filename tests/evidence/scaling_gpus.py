@@ -67,7 +67,7 @@ def _seen(result, gpu, environment):
     policy, found = result["policies"][name], read_result("gpu")
     steps = [run for run in found["runs"] if run["policy"] == name and run["phase"] == "rollout"]
     (learned,) = (run for run in found["runs"] if run["policy"] == name and run["phase"] == "training")
-    (trained,) = (run for run in found["training"] if run["policy"] == name and run["way"] == "GPU")
+    trained = next(run for run in found["training"] if run["policy"] == name and run["way"] == "GPU")  # fewest agents
 
     def worked_out(agents):
         return gpu_update(policy, agents, 1, environment, settings, gpu)
