@@ -194,3 +194,15 @@ def test_wide_tokens_get_advice_unless_there_is_a_teacher():
     assert advice_on(extends="latent_attn_small", **dict.fromkeys(wide, 64)) == []
     policy = {"glulam": 1, "extends": "latent_attn_small", "set": wide}
     assert resolve(policy, losses=[{"loss": "kickstart", "teacher": "teacher.safetensors"}]).advice == ()
+
+
+def test_positions_that_are_learned_get_advice_and_others_none():
+    evidence = "docs/results/lessons.md of glulam's repository, under 'How positions are told'"
+    keys = {"in_key": "tokens", "out_key": "token_features"}
+
+    def with_tokenizer(**fields):
+        policy = {"glulam": 1, "extends": "latent_attn_tiny", "replace": {"tokenizer": fields | keys}}
+        return [(fault.code, fault.layer, fault.evidence) for fault in resolve(policy).advice]
+
+    assert with_tokenizer(layer="learned_tokens") == [("GL603", "tokenizer", evidence)]
+    assert with_tokenizer(layer="rope_tokens") == with_tokenizer(layer="fourier_tokens") == []

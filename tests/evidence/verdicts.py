@@ -142,7 +142,28 @@ def sizes(result):
 
 VERDICTS = {
     "positions": Verdict("How positions are told"),
-    "positions_hearts": Verdict("How positions are told, where only hearts pay"),
+    "positions_hearts": Verdict(
+        "How positions are told, where only hearts pay",
+        "**Handed down: Fourier features beat learned positions and rotations, and eight frequencies four. That\n"
+        "learned positions lose holds; the rest does not show.**\n"
+        "Each seed with learned positions ends below each seed with any of the others but `none`, and without positions\n"
+        "nothing is learned at all: returns stay those of random play.\n"
+        "Rotations cannot be told from four frequencies.\n"
+        "Nor can eight, nor four with an embedding that makes their tokens as wide as those of eight.\n"
+        "Hence the advice GL603, on learned positions.",
+        (
+            Claim("learned", "below", "fourier_4"),
+            Claim("learned", "below", "rope"),
+            Claim("learned", "above", "none"),
+            Claim("rope", "like", "fourier_4"),
+            Claim("rope", "like", "fourier_8"),
+            Claim("fourier_8", "like", "fourier_4"),
+            Claim("fourier_8", "like", "fourier_4_wide"),
+            Claim("fourier_8", "like", "fourier_4", "area"),
+            Claim("fourier_4_wide", "like", "fourier_4"),
+            Claim("none", "below", "fourier_4"),
+        ),
+    ),
     "width_hearts": Verdict(
         "The width of tokens, where only hearts pay",
         "**Handed down: tokens wider than 48 struggle. That does not hold as it stands.**\n"
