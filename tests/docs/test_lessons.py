@@ -8,8 +8,9 @@ import torch
 from glulam_memory.configs import LstmConfig
 from glulam_train.sweep.plan import make_plan
 from glulam_train.sweep.sweep_file import read_sweep
+from tests.evidence.claims import Claim, Verdict
 from tests.evidence.lessons import FOLDER, LESSONS, SITE
-from tests.evidence.verdicts import VERDICTS, Claim, Verdict
+from tests.evidence.verdicts import VERDICTS
 
 
 @pytest.fixture(autouse=True)

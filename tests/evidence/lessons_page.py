@@ -31,12 +31,30 @@ def lessons_page():
     if missing := [f"`{name}`" for name in LESSONS if not _exists(name)]:
         lines += [f"Without results so far: {', '.join(missing)}.", ""]
     results = {f"lessons/{name}": read_result(f"lessons/{name}") for name in LESSONS if _exists(name)}
+    lines += _answers(name for name in LESSONS if _exists(name))
     for path, result in results.items():
         lines += _lesson(path.removeprefix("lessons/"), result)
     if _exists("again"):
         results[AGAIN] = read_result(AGAIN)
         lines += _again(results[AGAIN])
     return "\n".join([*lines, *(made_by(name, result) for name, result in results.items())]) + "\n"
+
+
+def _answers(names):
+    """Return a table of all that is handed down, with links to the sweeps that answer."""
+    lines = ["| handed down | does it hold? | advice | by the sweep |", "|---|---|---|---|"]
+    for name in names:
+        verdict = VERDICTS[name]
+        lines += [
+            f"| {answer.lesson} | {answer.holds} | {answer.advice} | [`{name}`](#{_anchor(verdict.title)}) |"
+            for answer in verdict.answers
+        ]
+    return [*lines, ""]
+
+
+def _anchor(title):
+    """Return the anchor that the site gives a heading."""
+    return "".join(letter for letter in title.lower().replace(" ", "-") if letter.isalnum() or letter == "-")
 
 
 def _exists(name):
