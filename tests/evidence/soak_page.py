@@ -1,5 +1,7 @@
 """The page on a long training, and its picture, from its result file."""
 
+from itertools import pairwise
+
 from tests.evidence.record import RESULTS, made_by, read_result
 from tests.evidence.soak import FLAT, HANDLES, WARM_EVALUATIONS, WARM_PART, WINDOWS
 
@@ -57,7 +59,7 @@ def soak_page():
         cells = f"{median:.1f} | {low:+.2%} to {high:+.2%} | {parts} | {_told(one['flat'])}"
         lines.append(f"| {text} | {cells} |")
     if "held" in found["memory"]:
-        lines += ["", "What malloc has handed out is in use; the rest of what a process has is what it was given back."]
+        lines += ["", *_in_use(result["runs"], found)]
     lines += [
         "",
         "Nothing is left open where the least that a sample of the last window finds is no more than in the first.",
@@ -79,6 +81,23 @@ def soak_page():
     )
     lines += ["", f"Files at the end: {sizes}.", "", made_by("soak", result)]
     return "\n".join(lines) + "\n"
+
+
+def _in_use(samples, found):
+    """Return what malloc's part is, and how it rose: at once, or evaluation by evaluation."""
+    kept = [one for one in samples if found["warm_s"] <= one["seconds"] <= found["until_s"]]
+    risen = kept[-1]["held"] - kept[0]["held"]
+    before, after = max(pairwise(kept), key=lambda pair: pair[1]["held"] - pair[0]["held"])
+    step = after["held"] - before["held"]
+    return [
+        "What malloc has handed out is in use; the rest of what a process has is what it was given back.",
+        (
+            f"What is in use rose by {risen / 2**20:.2f} MiB: by {step / 2**20:.2f} MiB between two samples, "
+            f"{after['seconds'] / 60:.0f} minutes after the start, and by {(risen - step) / 2**20:.2f} MiB in all the "
+            "rest of the time."
+        ),
+        "A step that does not come again is no leak.",
+    ]
 
 
 def _told(yes):
