@@ -196,6 +196,12 @@ def test_wide_tokens_get_advice_unless_there_is_a_teacher():
     assert resolve(policy, losses=[{"loss": "kickstart", "teacher": "teacher.safetensors"}]).advice == ()
 
 
+def test_small_action_embeddings_get_advice():
+    evidence = "docs/results/lessons.md of glulam's repository, under 'First weights, and a way around the memory'"
+    for scale, found in ((0.1, [("GL604", "action_embedding", evidence)]), (0.2, []), (1.0, [])):
+        assert advice_on(extends="fast", **{"action_embedding.init_scale": scale}) == found
+
+
 def test_positions_that_are_learned_get_advice_and_others_none():
     evidence = "docs/results/lessons.md of glulam's repository, under 'How positions are told'"
     keys = {"in_key": "tokens", "out_key": "token_features"}

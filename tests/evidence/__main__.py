@@ -48,8 +48,7 @@ from tests.evidence import (
 from tests.evidence.pages import write_pages
 
 EXPERIMENTS = {f"forage_{name}": lambda name=name: forage.run((name,)) for name in forage.STEPS}
-EXPERIMENTS |= {"initialisation": initialisation.run, "initialisation_original": initialisation.run_original}
-EXPERIMENTS |= {"corpus": corpus.run, "downstream": downstream.run}
+EXPERIMENTS |= {"initialisation_original": initialisation.run, "corpus": corpus.run, "downstream": downstream.run}
 EXPERIMENTS |= {name: lambda name=name: doorkey.run(name) for name in doorkey.CASES}
 EXPERIMENTS |= {name: lambda name=name: elsewhere.run(name) for name in elsewhere.TASKS}
 EXPERIMENTS |= {"doorkey_random": elsewhere.run_doorkey_random}

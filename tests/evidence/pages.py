@@ -64,27 +64,6 @@ def forage_page():
     return "\n".join(lines).rstrip() + "\n"
 
 
-def initialisation_page():
-    """Return the page on what decides whether `fast` learns."""
-    result = read_result("initialisation")
-    lines = [
-        "# Initialisation",
-        "",
-        "<!-- made by `python -m tests.evidence` from the result file beside it; edit tests/evidence/pages.py -->",
-        "",
-        "`fast` on `mettagrid:forage`, one seed a variant: enough to show what stalls, not to rank what learns.",
-        "[Lessons](lessons.md#kinds-of-memory) have LSTM biases over five seeds, in a maze.",
-        "",
-        "| variant | seed | agent-steps | minutes | return (95 % interval) | episodes |",
-        "|---|---|---|---|---|---|",
-        *(_row(run["variant"], run) for run in result["runs"]),
-        "",
-        f"`{result['command']}` at commit `{result['commit'][:12]}`.",
-        "The raw curves are in {download}`initialisation.json`.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def compiler_page():
     """Return the page on the resolver: what it finds, and how long it takes."""
     results = {name: read_result(name) for name in ("corpus", "discovery", "resolver", "startup")}
@@ -137,7 +116,7 @@ def _range(run):
     return f"{run['minimum']:.1f}-{run['maximum']:.1f}" if "minimum" in run else ""
 
 
-PAGES = {"forage": forage_page, "initialisation": initialisation_page, "compiler": compiler_page}
+PAGES = {"forage": forage_page, "compiler": compiler_page}
 PAGES |= {"memory": memory_page, "policies": policies_page, "contract": contract_page, "performance": performance_page}
 PAGES |= {"torchrl_loop": torchrl_page, "scaling": scaling_page, "soak": soak_page, "examples": examples_page}
 PAGES |= {"elsewhere": elsewhere_page, "workers": workers_page, "lessons": lessons_page, "gpu": gpu_page}

@@ -24,6 +24,8 @@ In `mettagrid:tmaze`, which cannot be solved without remembering, five seeds of 
 the memory were no better than no memory at all after 400,000 agent-steps; with biases of 0 all five
 solved it, and four had it at the end.
 Without the skip three of five failed.
+In `mettagrid:forage`, where a policy need not remember, each of five seeds of `fast` with biases of 1 still returned
+less after 300,000 agent-steps than each of five with biases of 0.
 The curves are in {EVIDENCE}.
 
 Write `bias_init: 0.0`.
