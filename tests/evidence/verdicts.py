@@ -100,11 +100,11 @@ VERDICTS = {
     "initialisation": Verdict(
         "First weights, and a way around the memory",
         "**Each of the original's first weights costs returns, and all of them together cost nearly all.**\n"
-        "LSTM biases of 1, no skip around the memory and embeddings of at most 0.1 end below what is shipped, each seed\n"
-        "below each; with all three `fast` returns little more than at random.\n"
+        "LSTM biases of 1, no skip around the memory and embeddings of at most 0.1 end below what is shipped, each\n"
+        "seed below each; with all three `fast` returns little more than at random.\n"
         "Forget gates that start at 1 cannot be told from biases of 0.\n"
         "Hence the advice GL601, on biases, and GL604, on embeddings.\n"
-        "There is none on the skip, which pays here and makes no difference that shows in [the maze](#kinds-of-memory).",
+        "There is none on the skip, which pays here and does not show in [the maze](#kinds-of-memory).",
         (
             Claim("no_skip", "below", "shipped"),
             Claim("small_embeddings", "below", "shipped"),
