@@ -76,7 +76,32 @@ VERDICTS = {
         ),
     ),
     "sizes": Verdict("The size of the policy", more=sizes),
-    "sizes_hearts": Verdict("The size of the policy, where only hearts pay", more=sizes),
+    "sizes_hearts": Verdict(
+        "The size of the policy, where only hearts pay",
+        "**Neither `small` as the sweet spot nor `med` as the one that learns most from each step shows.**\n"
+        "By agent-steps `vit_lstm` ends above all others; `med` cannot be told from `tiny`, nor `small` from either.\n"
+        "By the clock `tiny` is first: while it trains to the end, `vit_lstm` and `med` hardly begin.\n"
+        "`fast` ends below `tiny` and `med`.",
+        (
+            Claim("vit_lstm", "above", "tiny"),
+            Claim("vit_lstm", "above", "small"),
+            Claim("vit_lstm", "above", "med"),
+            Claim("vit_lstm", "above", "fast"),
+            Claim("vit_lstm", "above", "med", "area"),
+            Claim("med", "like", "tiny"),
+            Claim("small", "like", "tiny"),
+            Claim("small", "like", "med"),
+            Claim("fast", "below", "tiny"),
+            Claim("fast", "below", "med"),
+        ),
+        sizes,
+        answers=(
+            Answer(
+                "`latent_attn_small` is the sweet spot, where only hearts pay", "no: by the clock `latent_attn_tiny` is"
+            ),
+            Answer("`latent_attn_med` learns most from each step, where only hearts pay", "no: `vit_lstm` does"),
+        ),
+    ),
     "kickstart": Verdict(
         "A teacher at first",
         "**It depends on the student.** A `latent_attn_tiny` that is taught on `mettagrid:forage` cannot be told from\n"
