@@ -144,7 +144,13 @@ def sizes(result):
             "after as long the policies return"
         ),
     ]
-    for name, speed in sorted(speeds.items(), key=lambda item: -item[1]):
-        values = [return_at(run, speed * seconds) for run in runs_of(result, name)]
-        lines.append(f"* `{name}`: {told(values)}, after {speed * seconds / 1e3:,.0f}k agent-steps.")
+    at_that_time = {
+        name: [return_at(run, speed * seconds) for run in runs_of(result, name)] for name, speed in speeds.items()
+    }
+    for name in sorted(speeds, key=speeds.get, reverse=True):
+        line = f"* `{name}`: {told(at_that_time[name])}, after {speeds[name] * seconds / 1e3:,.0f}k agent-steps"
+        if name != quickest:
+            found = statistics.difference(at_that_time[name], at_that_time[quickest])
+            line += f"; to `{quickest}` {found['value']:+.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+        lines.append(f"{line}.")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """The page on the original's lessons, from the results of their sweeps."""
 
+from tests.evidence.lesson_curves import runs_of
 from tests.evidence.lessons import FOLDER, LESSONS
 from tests.evidence.record import made_by, read_result
 from tests.evidence.verdicts import VERDICTS
@@ -7,6 +8,8 @@ from tests.evidence.verdicts import VERDICTS
 __all__ = ["lessons_page"]
 
 AGAIN = "lessons/again"
+TWICE = (("width_hearts", "width_32"), ("sizes_hearts", "small"))
+CURVE = ("agent_steps", "return_mean")
 
 
 def lessons_page():
@@ -34,6 +37,7 @@ def lessons_page():
     lines += _answers(name for name in LESSONS if _exists(name))
     for path, result in results.items():
         lines += _lesson(path.removeprefix("lessons/"), result)
+    lines += _twice(results)
     if _exists("again"):
         results[AGAIN] = read_result(AGAIN)
         lines += _again(results[AGAIN])
@@ -94,6 +98,24 @@ def _lesson(name, result):
 def _learner(sweep):
     policy = sweep.get("policy")
     return "Policies" if policy is None else f"`{policy.removesuffix('.yaml')}`"
+
+
+def _twice(results):
+    """Return the section on a cell that two sweeps have in common, where both were run."""
+    (one, variant), (other, its_name) = TWICE
+    if not {f"lessons/{one}", f"lessons/{other}"} <= {*results}:
+        return []
+    runs = [runs_of(results[f"lessons/{sweep}"], name) for sweep, name in TWICE]
+    same = sum(all(a["curve"][key] == b["curve"][key] for key in CURVE) for a, b in zip(*runs, strict=True))
+    commits = [results[f"lessons/{sweep}"]["commit"][:12] for sweep in (one, other)]
+    return [
+        "## A cell run twice",
+        "",
+        f"`{variant}` of `{one}` and `{its_name}` of `{other}` are the same policy, environment and settings, trained",
+        f"on two days at two commits, `{commits[0]}` and `{commits[1]}`.",
+        f"Of {len(runs[0])} seeds {same} have the same curve to the digit, in all its points.",
+        "",
+    ]
 
 
 def _again(result):

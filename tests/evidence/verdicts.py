@@ -80,7 +80,8 @@ VERDICTS = {
         "The size of the policy, where only hearts pay",
         "**Neither `small` as the sweet spot nor `med` as the one that learns most from each step shows.**\n"
         "By agent-steps `vit_lstm` ends above all others; `med` cannot be told from `tiny`, nor `small` from either.\n"
-        "By the clock `tiny` is first: while it trains to the end, `vit_lstm` and `med` hardly begin.\n"
+        "By the clock `tiny` is ahead of all but `small`, of which that cannot be told: while it trains to the end,\n"
+        "`vit_lstm` and `med` hardly begin.\n"
         "`fast` ends below `tiny` and `med`.",
         (
             Claim("vit_lstm", "above", "tiny"),
@@ -96,9 +97,7 @@ VERDICTS = {
         ),
         sizes,
         answers=(
-            Answer(
-                "`latent_attn_small` is the sweet spot, where only hearts pay", "no: by the clock `latent_attn_tiny` is"
-            ),
+            Answer("`latent_attn_small` is the sweet spot, where only hearts pay", "not shown"),
             Answer("`latent_attn_med` learns most from each step, where only hearts pay", "no: `vit_lstm` does"),
         ),
     ),
