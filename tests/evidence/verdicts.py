@@ -75,7 +75,25 @@ VERDICTS = {
             ),
         ),
     ),
-    "sizes": Verdict("The size of the policy", more=sizes),
+    "sizes": Verdict(
+        "The size of the policy",
+        "**Neither `small` as the sweet spot nor `med` as the one that learns most from each step shows.**\n"
+        "By agent-steps `vit_lstm` ends above `med` and `fast` and cannot be told from `tiny`, nor can `small`.\n"
+        "By the clock `tiny` is ahead of all.",
+        (
+            Claim("vit_lstm", "above", "med"),
+            Claim("vit_lstm", "above", "fast"),
+            Claim("vit_lstm", "like", "tiny"),
+            Claim("small", "like", "tiny"),
+            Claim("small", "like", "med"),
+            Claim("med", "below", "tiny", "area"),
+        ),
+        sizes,
+        answers=(
+            Answer("`latent_attn_small` is the sweet spot", "no: by the clock `latent_attn_tiny` is ahead"),
+            Answer("`latent_attn_med` learns most from each step", "no: `vit_lstm` ends above it"),
+        ),
+    ),
     "sizes_hearts": Verdict(
         "The size of the policy, where only hearts pay",
         "**Neither `small` as the sweet spot nor `med` as the one that learns most from each step shows.**\n"
