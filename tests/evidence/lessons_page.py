@@ -111,8 +111,8 @@ def _twice(results):
     return [
         "## A cell run twice",
         "",
-        f"`{variant}` of `{one}` and `{its_name}` of `{other}` are the same policy, environment and settings, trained",
-        f"on two days at two commits, `{commits[0]}` and `{commits[1]}`.",
+        f"`{variant}` of `{one}` and `{its_name}` of `{other}` are the same policy, environment and settings,",
+        f"trained on two machines of one kind, at commits `{commits[0]}` and `{commits[1]}`.",
         f"Of {len(runs[0])} seeds {same} have the same curve to the digit, in all its points.",
         "",
     ]
